@@ -1,0 +1,91 @@
+"""Why the game refuses: one named error per reason, each with a stable code and a sentence that says what to do."""
+
+from typing import Any, ClassVar
+
+
+class GameRefusal(Exception):
+    """The game refuses this."""
+
+    code: ClassVar[str] = "refused"
+
+    def __init__(self, **params: Any) -> None:
+        self.params = params
+        super().__init__((self.__class__.__doc__ or "").strip().format(**params))
+
+
+class TicketMalformed(GameRefusal):
+    """This ticket cannot be read; ask for a new round and send its tickets unchanged."""
+
+    code = "ticket_malformed"
+
+
+class TicketForged(GameRefusal):
+    """This ticket was not signed here; ask for a new round and send its tickets unchanged."""
+
+    code = "ticket_forged"
+
+
+class TicketExpired(GameRefusal):
+    """This ticket expired at {expires_at}; ask for a new round."""
+
+    code = "ticket_expired"
+
+
+class TicketForeign(GameRefusal):
+    """This ticket was dealt to another player; log in as the player who was asked, or ask for a new round."""
+
+    code = "ticket_foreign"
+
+
+class TicketOfAnotherSession(GameRefusal):
+    """This ticket was dealt to another device; ask for a new round on this one."""
+
+    code = "ticket_other_device"
+
+
+class AnsweredDifferently(GameRefusal):
+    """This matchup was already answered "{recorded}"; the first answer stands."""
+
+    code = "answered_differently"
+
+
+class PictureUnclear(GameRefusal):
+    """You could not see the pictures well, so no choice was recorded; the pair will not come back."""
+
+    code = "picture_unclear"
+
+
+class ChoiceUnknown(GameRefusal):
+    """"{choice}" is not a choice; send left, right, neither or unclear."""
+
+    code = "choice_unknown"
+
+
+class TestIncomplete(GameRefusal):
+    """This test cannot start yet: {missing}"""
+
+    code = "test_incomplete"
+
+
+class TransitionRefused(GameRefusal):
+    """A test that is {state} cannot {verb}; {advice}"""
+
+    code = "test_state"
+
+
+class GoalImpossible(GameRefusal):
+    """A goal of {keep} from {styles} styles cannot be reached; keep at least 1 and fewer than there are styles."""
+
+    code = "goal_impossible"
+
+
+class TestFieldInvalid(GameRefusal):
+    """{field}: {problem}"""
+
+    code = "test_field_invalid"
+
+
+class SegmentInvalid(GameRefusal):
+    """Segment "{segment}": {problem}"""
+
+    code = "segment_invalid"

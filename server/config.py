@@ -1,0 +1,120 @@
+"""What the service needs to know of its surroundings, read from the environment once at the start."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Mode = Literal["demo", "development", "production"]
+
+# Public on purpose: they let a demo start with nothing prepared. Any other mode refuses them.
+SAMPLE_TICKET_KEY = "sample-ticket-key-for-demo-only"
+SAMPLE_TOKEN_KEY = "sample-token-key-for-demo-only"  # noqa: S105 - a sample, refused outside demo
+SAMPLE_VAULT_KEY = "sample-vault-key-for-demo-only"
+_SAMPLES = {SAMPLE_TICKET_KEY, SAMPLE_TOKEN_KEY, SAMPLE_VAULT_KEY}
+MIN_KEY_CHARS = 32
+
+
+class ConfigRefused(Exception):
+    """The configuration cannot be used; the sentence says which variable to set to what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The configuration of one process.
+
+    Keys are given as `number:secret` pairs separated by spaces, newest greatest (`XUANKUAN_TICKET_KEYS="1:… 2:…"`), so
+    that one can be rotated while what the former signed is still about.
+    """
+
+    mode: Mode = "development"
+    data_dir: Path = Path("data")
+    database_url: str | None = None
+    redis_url: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8080
+    admin_port: int = 8081
+    public_url: str = ""
+    ticket_keys: Mapping[int, bytes] = field(default_factory=dict, repr=False)
+    token_keys: Mapping[int, bytes] = field(default_factory=dict, repr=False)
+    vault_keys: Mapping[int, bytes] = field(default_factory=dict, repr=False)
+    guests: bool = False
+    ticket_ttl_s: int = 1800
+    desk_batch: int = 2000
+    desk: bool = True
+    alipay_app_id: str = ""
+    alipay_private_key: str = field(default="", repr=False)
+    alipay_public_key: str = field(default="", repr=False)
+    wechat_app_id: str = ""
+    wechat_secret: str = field(default="", repr=False)
+    gateway_urls: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def media_dir(self) -> Path:
+        return self.data_dir / "media"
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None, **overrides: object) -> "Config":
+        """Read the configuration; raises ConfigRefused with one sentence where something is missing or a sample."""
+        env = os.environ if environ is None else environ
+        mode = str(overrides.get("mode") or env.get("XUANKUAN_MODE", "development"))
+        if mode not in ("demo", "development", "production"):
+            raise ConfigRefused(f'XUANKUAN_MODE is "{mode}"; set it to demo, development or production.')
+        demo = mode == "demo"
+        values: dict[str, object] = {
+            "mode": mode,
+            "data_dir": Path(env.get("XUANKUAN_DATA_DIR", "data")).absolute(),
+            "database_url": env.get("DATABASE_URL") or None,
+            "redis_url": env.get("REDIS_URL") or None,
+            "host": env.get("XUANKUAN_HOST", "127.0.0.1"),
+            "port": _whole(env, "XUANKUAN_PORT", 8080),
+            "admin_port": _whole(env, "XUANKUAN_ADMIN_PORT", 8081),
+            "public_url": env.get("XUANKUAN_PUBLIC_URL", ""),
+            "ticket_keys": _keys(env, "XUANKUAN_TICKET_KEYS", SAMPLE_TICKET_KEY, demo=demo),
+            "token_keys": _keys(env, "XUANKUAN_TOKEN_KEYS", SAMPLE_TOKEN_KEY, demo=demo),
+            "vault_keys": _keys(env, "XUANKUAN_VAULT_KEYS", SAMPLE_VAULT_KEY, demo=demo),
+            "guests": env.get("XUANKUAN_GUESTS", "1" if demo else "0") == "1",
+            "ticket_ttl_s": _whole(env, "XUANKUAN_TICKET_TTL_S", 1800),
+            "desk": env.get("XUANKUAN_DESK", "1") == "1",
+            "alipay_app_id": env.get("ALIPAY_APP_ID", ""),
+            "alipay_private_key": env.get("ALIPAY_PRIVATE_KEY", ""),
+            "alipay_public_key": env.get("ALIPAY_PUBLIC_KEY", ""),
+            "wechat_app_id": env.get("WECHAT_APP_ID", ""),
+            "wechat_secret": env.get("WECHAT_SECRET", ""),
+            "gateway_urls": {
+                name: env[key]
+                for name, key in (("alipay", "ALIPAY_GATEWAY_URL"), ("wechat", "WECHAT_GATEWAY_URL"))
+                if key in env
+            },
+        }
+        values.update({name: value for name, value in overrides.items() if value is not None})
+        return cls(**values)  # type: ignore[arg-type]
+
+
+def _whole(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name, str(default))
+    try:
+        value = int(text)
+    except ValueError:
+        raise ConfigRefused(f'{name} is "{text}"; set it to a whole number.') from None
+    if not 0 <= value <= 10_000_000:
+        raise ConfigRefused(f"{name} is {value}, which is out of range.")
+    return value
+
+
+def _keys(env: Mapping[str, str], name: str, sample: str, *, demo: bool) -> dict[int, bytes]:
+    text = env.get(name, f"1:{sample}" if demo else "")
+    if not text.strip():
+        raise ConfigRefused(f"{name} is not set; set it to 1:<at least {MIN_KEY_CHARS} random characters>.")
+    keys = {}
+    for part in text.split():
+        number, _, secret = part.partition(":")
+        if not number.isdigit() or not 0 < int(number) < 256 or not secret:
+            raise ConfigRefused(f'{name}: "{number}" must be number:secret with a number from 1 to 255.')
+        if not demo and secret in _SAMPLES:
+            raise ConfigRefused(f"{name} holds the public sample key; make your own before you run outside demo.")
+        if not demo and len(secret) < MIN_KEY_CHARS:
+            raise ConfigRefused(f"{name}: key {number} is shorter than {MIN_KEY_CHARS} characters.")
+        keys[int(number)] = secret.encode()
+    return keys

@@ -1,0 +1,1 @@
+"""The edge: bytes become checked values here, and refusals become answers; no rule lives here."""

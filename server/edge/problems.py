@@ -1,0 +1,56 @@
+"""Refusals become problems: a named error of any room, looked up by its code in the catalogue of words."""
+
+from typing import Any
+
+from server.edge.words import CATALOGUE
+
+
+class Problem(Exception):
+    """What a caller is told when a call is refused. `params` fill the sentences of the catalogue.
+
+    `sentence` is the English of a room's own error; `field` names the wrong field of a body.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        *,
+        sentence: str | None = None,
+        field: str | None = None,
+        params: dict[str, Any] | None = None,
+        extra: dict[str, Any] | None = None,
+    ) -> None:
+        self.code = code
+        self.sentence = sentence
+        self.field = field
+        self.params = params or {}
+        self.extra = extra or {}
+        super().__init__(code)
+
+    @property
+    def status(self) -> int:
+        return CATALOGUE[self.code].status
+
+    @property
+    def retry_after_s(self) -> int | None:
+        """Seconds after which trying again makes sense; None where it does not."""
+        return int(self.params.get("retry_after_s", 1)) if self.status in (429, 503) else None
+
+    def detail(self, *, english: bool) -> str:
+        """The sentence for the caller."""
+        words = CATALOGUE[self.code]
+        if english:
+            return self.sentence or (words.en or self.code).format(**self.params)
+        return words.zh.format(**self.params)
+
+
+def problem_of(error: Exception) -> Problem | None:
+    """The problem that a named refusal of any room becomes, or None when the error is no refusal but a bug."""
+    code = getattr(type(error), "code", None)
+    if isinstance(error, Problem):
+        return error
+    if not isinstance(code, str) or code not in CATALOGUE:
+        return None
+    params = getattr(error, "params", {})
+    field = params.get("field") if isinstance(params.get("field"), str) else None
+    return Problem(code, sentence=str(error), field=field, params=params)

@@ -1,0 +1,55 @@
+"""The catalogue of refusals: stable code -> HTTP status, the Chinese sentence, and the English one where no rule has it.
+
+Sentences are filled with the refusal's own parameters. English sentences of a room's errors stand in the room, as the
+docstring of the error's class; only what the edge itself refuses has its English here.
+"""
+
+from typing import NamedTuple
+
+
+class Words(NamedTuple):
+    """What the world is told for one code."""
+
+    status: int
+    zh: str
+    en: str | None = None
+
+
+CATALOGUE: dict[str, Words] = {
+    # the edge itself
+    "not_found": Words(404, "没有找到,它可能不存在或不属于你。", "There is nothing here, or it is not yours."),
+    "method_not_allowed": Words(405, "这个地址不支持这种请求。", "This address does not answer that method."),
+    "not_json": Words(415, "请发送 JSON(Content-Type: application/json)。", "Send JSON (Content-Type: application/json)."),
+    "not_multipart": Words(415, "请以 multipart/form-data 上传。", "Send multipart/form-data."),
+    "body_too_large": Words(413, "内容太大,最多 {limit_kb} KB。", "The body is too large; at most {limit_kb} KB."),
+    "field_invalid": Words(422, "字段 {field_name} 不正确:{problem}", "{field_name}: {problem}"),
+    "unauthenticated": Words(401, "请先登录。", "Log in first: send the bearer token of POST /v1/sessions."),
+    "token_expired": Words(401, "登录已过期,请重新登录。", "Your session has expired; log in again."),
+    "forbidden": Words(403, "你的角色不能做这件事。", "Your role may not do this."),
+    "too_many": Words(429, "操作太快了,请 {retry_after_s} 秒后再试。", "Too many calls; try again in {retry_after_s} s."),
+    "database_away": Words(503, "服务正在恢复,请稍后重试,你的答案不会丢。", "The service is recovering; send this again in a moment."),
+    "overloaded": Words(503, "现在人太多,请稍后重试。", "Too busy just now; send this again in a moment."),
+    "internal": Words(500, "我们这边出了问题,已经记录。", "Something is wrong on our side; it has been recorded."),
+    "guests_not_allowed": Words(403, "这里不接受游客登录。", "Guests may not log in here; use alipay or wechat."),
+    "platform_refused": Words(401, "平台登录没有成功:{problem}", "The platform did not accept the log-in code: {problem}"),
+    "platform_away": Words(503, "平台暂时没有回应,请稍后再试。", "The platform does not answer just now; try again in a moment."),
+    "idempotency_mismatch": Words(
+        422, "同一个 Idempotency-Key 已用于另一份内容。", "This Idempotency-Key was used with another body; use a new key."
+    ),
+    "upload_incomplete": Words(422, "上传缺少 {part}。", "The upload lacks its part {part}."),
+    # play
+    "ticket_malformed": Words(422, "题目凭证无法识别,请换一轮。"),
+    "ticket_forged": Words(422, "题目凭证无效,请换一轮。"),
+    "ticket_expired": Words(409, "这道题已在 {expires_at} 过期,请换一轮。"),
+    "ticket_foreign": Words(403, "这道题是发给另一位玩家的。"),
+    "ticket_other_device": Words(403, "这道题是发给另一台设备的,请在这台设备上换一轮。"),
+    "answered_differently": Words(409, "这道题已经答过“{recorded}”,以第一次为准。"),
+    "picture_unclear": Words(409, "看不清的题不计入,也不会再出现。"),
+    "choice_unknown": Words(422, "选项“{choice}”不存在,请发送 left、right、neither 或 unclear。"),
+    # tests
+    "test_incomplete": Words(409, "测款任务还不能开始:{missing}"),
+    "test_state": Words(409, "当前状态({state})不能执行 {verb}:{advice}"),
+    "goal_impossible": Words(422, "从 {styles} 款中选 {keep} 款不可行;至少选 1 款,并少于款式总数。"),
+    "test_field_invalid": Words(422, "{field}:{problem}"),
+    "segment_invalid": Words(422, "人群“{segment}”:{problem}"),
+}

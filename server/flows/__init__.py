@@ -1,0 +1,1 @@
+"""Verbs, one a file: load, ask a rule, write. The transaction belongs to the caller."""
