@@ -1,0 +1,405 @@
+-- The schema of the first release, written by `python -m tools.freeze_schema` from server/stores; do not edit.
+
+set local check_function_bodies = off;
+
+CREATE TABLE accounts (
+    account_id UUID NOT NULL,
+    kind TEXT NOT NULL,
+    owner_id UUID NOT NULL,
+    unit TEXT NOT NULL,
+    floor BIGINT,
+    balance BIGINT DEFAULT '0' NOT NULL,
+    CONSTRAINT pk_accounts PRIMARY KEY (account_id),
+    CONSTRAINT uq_accounts_kind_owner UNIQUE (kind, owner_id),
+    CONSTRAINT ck_accounts_floor_kept CHECK (floor is null or balance >= floor),
+    CONSTRAINT ck_accounts_unit_known CHECK (unit in ('g', 'fen'))
+)
+ WITH (fillfactor = 70);
+
+CREATE TABLE transfers (
+    transfer_id UUID NOT NULL,
+    seq BIGINT GENERATED ALWAYS AS IDENTITY,
+    debit_account UUID NOT NULL,
+    credit_account UUID NOT NULL,
+    amount BIGINT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    player_id UUID,
+    reverses UUID,
+    unit TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    out_biz_no TEXT NOT NULL,
+    note JSONB,
+    CONSTRAINT pk_transfers PRIMARY KEY (transfer_id),
+    CONSTRAINT uq_transfers_business_key UNIQUE (reason, out_biz_no),
+    CONSTRAINT ck_transfers_amount_positive CHECK (amount > 0),
+    CONSTRAINT ck_transfers_two_accounts CHECK (debit_account <> credit_account),
+    CONSTRAINT ck_transfers_unit_known CHECK (unit in ('g', 'fen'))
+);
+
+CREATE TABLE audit_lines (
+    line_id BIGINT GENERATED ALWAYS AS IDENTITY,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    who TEXT NOT NULL,
+    what TEXT NOT NULL,
+    object_id TEXT DEFAULT '' NOT NULL,
+    before JSONB,
+    after JSONB,
+    why TEXT DEFAULT '' NOT NULL,
+    request_id TEXT DEFAULT '' NOT NULL,
+    CONSTRAINT pk_audit_lines PRIMARY KEY (line_id)
+);
+
+CREATE TABLE budgets (
+    budget_id UUID NOT NULL,
+    kind TEXT NOT NULL,
+    merchant_id UUID,
+    rate_fen INTEGER NOT NULL,
+    rate_g INTEGER NOT NULL,
+    paid_fen BIGINT DEFAULT '0' NOT NULL,
+    bought_g BIGINT DEFAULT '0' NOT NULL,
+    returned_g BIGINT DEFAULT '0' NOT NULL,
+    charged_g BIGINT DEFAULT '0' NOT NULL,
+    purchases INTEGER DEFAULT '0' NOT NULL,
+    refunds INTEGER DEFAULT '0' NOT NULL,
+    opened_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    plan_ends_at TIMESTAMP WITH TIME ZONE,
+    closed_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_budgets PRIMARY KEY (budget_id),
+    CONSTRAINT ck_budgets_kind_known CHECK (kind in ('test', 'programme')),
+    CONSTRAINT ck_budgets_test_has_merchant CHECK ((kind = 'test') = (merchant_id is not null)),
+    CONSTRAINT ck_budgets_rate_positive CHECK (rate_fen >= 0 and rate_g > 0),
+    CONSTRAINT ck_budgets_charged_within_bought CHECK (charged_g <= bought_g - returned_g)
+);
+
+CREATE TABLE caps (
+    scope_id UUID NOT NULL,
+    day_g BIGINT,
+    total_g BIGINT,
+    CONSTRAINT pk_caps PRIMARY KEY (scope_id),
+    CONSTRAINT ck_caps_caps_not_negative CHECK (day_g >= 0 and total_g >= 0)
+);
+
+CREATE TABLE reserved_days (
+    scope_id UUID NOT NULL,
+    day DATE NOT NULL,
+    reserved_g BIGINT NOT NULL,
+    CONSTRAINT pk_reserved_days PRIMARY KEY (scope_id, day),
+    CONSTRAINT ck_reserved_days_reserved_not_negative CHECK (reserved_g >= 0)
+);
+
+CREATE TABLE switches (
+    switch_id BIGINT GENERATED ALWAYS AS IDENTITY,
+    scope TEXT NOT NULL,
+    target TEXT DEFAULT '' NOT NULL,
+    stops BOOLEAN NOT NULL,
+    why TEXT NOT NULL,
+    who TEXT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_switches PRIMARY KEY (switch_id),
+    CONSTRAINT ck_switches_scope_known CHECK (scope in ('all', 'test', 'kind')),
+    CONSTRAINT ck_switches_target_named CHECK ((scope = 'all') = (target = ''))
+);
+
+CREATE TABLE grants (
+    player_id UUID NOT NULL,
+    matchup_id UUID NOT NULL,
+    test_id UUID NOT NULL,
+    block_id UUID NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    held_until TIMESTAMP WITH TIME ZONE NOT NULL,
+    final_at TIMESTAMP WITH TIME ZONE,
+    amount_g INTEGER NOT NULL,
+    state TEXT DEFAULT 'held' NOT NULL,
+    kind TEXT DEFAULT 'per_vote' NOT NULL,
+    void_reason TEXT,
+    CONSTRAINT pk_grants PRIMARY KEY (player_id, matchup_id),
+    CONSTRAINT ck_grants_amount_positive CHECK (amount_g > 0),
+    CONSTRAINT ck_grants_state_known CHECK (state in ('held', 'settled', 'voided')),
+    CONSTRAINT ck_grants_void_has_reason CHECK ((state = 'voided') = (void_reason is not null)),
+    CONSTRAINT ck_grants_end_has_moment CHECK ((state = 'held') = (final_at is null))
+);
+
+CREATE TABLE players (
+    player_id UUID NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    nickname TEXT DEFAULT '' NOT NULL,
+    gender TEXT,
+    birth_year SMALLINT,
+    interests TEXT[] DEFAULT '{}' NOT NULL,
+    region TEXT,
+    consent JSONB DEFAULT '{}' NOT NULL,
+    standing TEXT DEFAULT 'trusted' NOT NULL,
+    standing_reasons TEXT[] DEFAULT '{}' NOT NULL,
+    weight REAL DEFAULT '1' NOT NULL,
+    hold_s INTEGER DEFAULT '0' NOT NULL,
+    deleted_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_players PRIMARY KEY (player_id),
+    CONSTRAINT ck_players_standing_known CHECK (standing in ('trusted', 'watched', 'muted')),
+    CONSTRAINT ck_players_weight_in_range CHECK (weight >= 0 and weight <= 1)
+);
+
+CREATE TABLE seals (
+    chain TEXT NOT NULL,
+    number BIGINT NOT NULL,
+    from_seq BIGINT NOT NULL,
+    to_seq BIGINT NOT NULL,
+    row_offsets INTEGER[] NOT NULL,
+    row_digests BYTEA NOT NULL,
+    digest BYTEA NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_seals PRIMARY KEY (chain, number),
+    CONSTRAINT ck_seals_chain_known CHECK (chain in ('transfers', 'audit_lines')),
+    CONSTRAINT ck_seals_range_not_empty CHECK (from_seq < to_seq)
+);
+
+CREATE TABLE snapshots (
+    test_id UUID NOT NULL,
+    version INTEGER NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    votes INTEGER NOT NULL,
+    document JSONB NOT NULL,
+    state JSONB NOT NULL,
+    CONSTRAINT pk_snapshots PRIMARY KEY (test_id, version)
+);
+
+CREATE TABLE merchants (
+    merchant_id UUID NOT NULL,
+    name TEXT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_merchants PRIMARY KEY (merchant_id)
+);
+
+CREATE TABLE votes (
+    player_id UUID NOT NULL,
+    matchup_id UUID NOT NULL,
+    test_id UUID NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    dealt_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    answered_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    block_id UUID NOT NULL,
+    took_ms INTEGER NOT NULL,
+    snapshot INTEGER NOT NULL,
+    probability REAL NOT NULL,
+    left_position SMALLINT NOT NULL,
+    right_position SMALLINT NOT NULL,
+    choice SMALLINT NOT NULL,
+    segment SMALLINT NOT NULL,
+    offer_g SMALLINT NOT NULL,
+    flags SMALLINT NOT NULL,
+    device BYTEA NOT NULL,
+    why TEXT[],
+    CONSTRAINT pk_votes PRIMARY KEY (player_id, matchup_id),
+    CONSTRAINT ck_votes_choice_known CHECK (choice between 0 and 2),
+    CONSTRAINT ck_votes_two_styles CHECK (left_position <> right_position),
+    CONSTRAINT ck_votes_offer_not_negative CHECK (offer_g >= 0)
+);
+
+CREATE TABLE reservations (
+    block_id UUID NOT NULL,
+    budget_id UUID NOT NULL,
+    process_id UUID NOT NULL,
+    reserved_g BIGINT NOT NULL,
+    day DATE NOT NULL,
+    reserved_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    lapses_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    releasable_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    releases INTEGER DEFAULT '0' NOT NULL,
+    released_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_reservations PRIMARY KEY (block_id),
+    CONSTRAINT ck_reservations_reserved_positive CHECK (reserved_g > 0),
+    CONSTRAINT ck_reservations_moments_in_order CHECK (reserved_at <= lapses_at and lapses_at <= releasable_at),
+    CONSTRAINT fk_reservations_budget_id FOREIGN KEY(budget_id) REFERENCES budgets (budget_id)
+);
+
+CREATE TABLE paces (
+    budget_id UUID NOT NULL,
+    deal_permille INTEGER NOT NULL,
+    planned_g BIGINT NOT NULL,
+    spent_g BIGINT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_paces PRIMARY KEY (budget_id),
+    CONSTRAINT ck_paces_permille CHECK (deal_permille between 0 and 1000),
+    CONSTRAINT fk_paces_budget_id FOREIGN KEY(budget_id) REFERENCES budgets (budget_id)
+);
+
+CREATE TABLE platform_identities (
+    platform TEXT NOT NULL,
+    subject BYTEA NOT NULL,
+    sealed_subject BYTEA,
+    player_id UUID NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_platform_identities PRIMARY KEY (platform, subject),
+    CONSTRAINT fk_platform_identities_player_id FOREIGN KEY(player_id) REFERENCES players (player_id)
+);
+
+CREATE TABLE player_sessions (
+    session_id UUID NOT NULL,
+    player_id UUID NOT NULL,
+    device BYTEA NOT NULL,
+    address_block BYTEA NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    revoked_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_player_sessions PRIMARY KEY (session_id),
+    CONSTRAINT fk_player_sessions_player_id FOREIGN KEY(player_id) REFERENCES players (player_id)
+);
+
+CREATE TABLE api_keys (
+    key_id UUID NOT NULL,
+    digest BYTEA NOT NULL,
+    merchant_id UUID,
+    name TEXT NOT NULL,
+    scopes JSONB NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE,
+    revoked_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_api_keys PRIMARY KEY (key_id),
+    CONSTRAINT uq_api_keys_digest UNIQUE (digest),
+    CONSTRAINT fk_api_keys_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchants (merchant_id)
+);
+
+CREATE TABLE style_tests (
+    test_id UUID NOT NULL,
+    merchant_id UUID NOT NULL,
+    title TEXT NOT NULL,
+    question TEXT NOT NULL,
+    goal JSONB NOT NULL,
+    audience JSONB NOT NULL,
+    budget_fen BIGINT NOT NULL,
+    state TEXT NOT NULL,
+    ends_at TIMESTAMP WITH TIME ZONE,
+    min_days SMALLINT DEFAULT '0' NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    launched_at TIMESTAMP WITH TIME ZONE,
+    ended_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_style_tests PRIMARY KEY (test_id),
+    CONSTRAINT ck_style_tests_state_known CHECK (state in ('draft', 'review', 'running', 'paused', 'decided', 'stopped', 'archived')),
+    CONSTRAINT ck_style_tests_budget_not_negative CHECK (budget_fen >= 0),
+    CONSTRAINT fk_style_tests_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchants (merchant_id)
+);
+
+CREATE TABLE styles (
+    style_id UUID NOT NULL,
+    test_id UUID NOT NULL,
+    position SMALLINT NOT NULL,
+    title TEXT NOT NULL,
+    picture TEXT,
+    attributes JSONB DEFAULT '{}' NOT NULL,
+    decoy BOOLEAN DEFAULT false NOT NULL,
+    reference_sales INTEGER,
+    cost_fen INTEGER,
+    price_fen INTEGER,
+    CONSTRAINT pk_styles PRIMARY KEY (style_id),
+    CONSTRAINT uq_styles_test_id_position UNIQUE (test_id, position) DEFERRABLE INITIALLY DEFERRED,
+    CONSTRAINT fk_styles_test_id FOREIGN KEY(test_id) REFERENCES style_tests (test_id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_audit_lines_object_id ON audit_lines (object_id);
+
+CREATE INDEX ix_grants_held_player ON grants (player_id) WHERE state = 'held';
+
+CREATE INDEX ix_grants_held_until ON grants (held_until) WHERE state = 'held';
+
+CREATE INDEX ix_platform_identities_player_id ON platform_identities (player_id);
+
+CREATE INDEX ix_player_sessions_device ON player_sessions (device);
+
+CREATE INDEX ix_player_sessions_player_id ON player_sessions (player_id);
+
+CREATE INDEX ix_player_sessions_revoked_at ON player_sessions (revoked_at) WHERE revoked_at IS NOT NULL;
+
+CREATE INDEX ix_reservations_open_budget_id ON reservations (budget_id) WHERE released_at IS NULL;
+
+CREATE INDEX ix_reservations_open_releasable_at ON reservations (releasable_at) WHERE released_at IS NULL;
+
+CREATE INDEX ix_style_tests_merchant_id_created_at ON style_tests (merchant_id, created_at, test_id);
+
+CREATE INDEX ix_style_tests_open ON style_tests (state) WHERE state IN ('running', 'paused');
+
+CREATE INDEX ix_transfers_player_id_seq ON transfers (player_id, seq) WHERE player_id IS NOT NULL;
+
+CREATE INDEX ix_transfers_seq ON transfers USING brin (seq) WITH (pages_per_range = 32);
+
+CREATE INDEX ix_votes_test_id_xid ON votes (test_id, xid);
+
+create or replace function refuse_change() returns trigger language plpgsql as $$
+begin
+    raise exception '% is append-only: % refused', tg_table_name, tg_op using errcode = 'restrict_violation';
+end $$;
+
+create or replace function account_id(kind text, owner_id uuid) returns uuid
+language sql immutable strict parallel safe as $$
+    select overlay(overlay(encode(substr(sha256(convert_to(kind || ':' || owner_id::text, 'UTF8')), 1, 16), 'hex')
+                           placing '8' from 13 for 1) placing '8' from 17 for 1)::uuid
+$$;
+
+create or replace function move_balances() returns trigger language plpgsql security definer
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+    n_expected bigint;
+    n_moved bigint;
+begin
+    perform 1 from accounts a
+    where a.account_id in (select debit_account from posted union select credit_account from posted)
+    order by a.account_id
+    for no key update;
+
+    with legs as (
+        select debit_account as account_id, unit, -amount as delta from posted
+        union all
+        select credit_account, unit, amount from posted
+    ), moves as (
+        select account_id, unit, sum(delta)::bigint as delta from legs group by account_id, unit
+    ), moved as (
+        update accounts a set balance = a.balance + m.delta
+        from moves m where a.account_id = m.account_id and a.unit = m.unit
+        returning 1
+    )
+    select (select count(*) from moves), (select count(*) from moved) into n_expected, n_moved;
+
+    if n_moved <> n_expected then
+        raise exception 'a transfer names an account that does not exist or counts in another unit'
+            using errcode = 'foreign_key_violation';
+    end if;
+    return null;
+end $$;
+
+create or replace trigger audit_lines_append_only before update or delete or truncate on audit_lines
+    for each statement execute function refuse_change();
+
+create or replace trigger switches_append_only before update or delete or truncate on switches
+    for each statement execute function refuse_change();
+
+create or replace trigger reservations_stay before delete or truncate on reservations
+    for each statement execute function refuse_change();
+
+create or replace trigger grants_end_once before update on grants
+    for each row when (
+        old.state <> 'held' or new.player_id <> old.player_id or new.matchup_id <> old.matchup_id
+        or new.test_id <> old.test_id or new.block_id <> old.block_id or new.amount_g <> old.amount_g
+        or new.kind <> old.kind or new.created_at <> old.created_at
+    ) execute function refuse_change();
+
+create or replace trigger grants_stay before delete or truncate on grants
+    for each statement execute function refuse_change();
+
+create or replace trigger transfers_move_balances after insert on transfers
+    referencing new table as posted for each statement execute function move_balances();
+
+create or replace trigger transfers_append_only before update or delete or truncate on transfers
+    for each statement execute function refuse_change();
+
+create or replace trigger accounts_moved_by_transfers_only before update on accounts
+    for each statement when (pg_trigger_depth() = 0) execute function refuse_change();
+
+create or replace trigger accounts_open_empty before insert on accounts
+    for each row when (new.balance <> 0) execute function refuse_change();
+
+create or replace trigger accounts_never_close before delete or truncate on accounts
+    for each statement execute function refuse_change();
+
+create or replace trigger seals_append_only before update or delete or truncate on seals
+    for each statement execute function refuse_change();
+
+create or replace trigger votes_append_only before update or delete or truncate on votes
+    for each statement execute function refuse_change();
