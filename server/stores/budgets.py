@@ -1,0 +1,487 @@
+"""Budgets of tests and of the programme, the blocks reserved from them, their caps, and the kill switches.
+
+A budget's grams are an account; this row beside it says what they cost, what may be reserved a day and when it was
+closed. A block is a reservation account of one process. Races settled here: two processes that reserve the end of one
+budget lock the budget's row first, so the second sees what the first left; a release and a late return of one block
+lock the block's row, and their transfers are numbered, so no gram goes back twice. That a budget is never overdrawn
+is not settled here: the floor of its account does that, should all of this be wrong.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from rewards import ledger as books
+from rewards.budgets import Block, Caps, Rate, Switches
+from rewards.days import day_of
+from rewards.ledger import Account, AccountKind
+from server.stores.db import metadata
+from server.stores.ledger import REFUSE_CHANGE
+
+budgets = sa.Table(
+    "budgets",
+    metadata,
+    # The test's id, or the id of a budget of the programme itself.
+    sa.Column("budget_id", sa.Uuid, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("merchant_id", sa.Uuid),
+    sa.Column("rate_fen", sa.Integer, nullable=False),
+    sa.Column("rate_g", sa.Integer, nullable=False),
+    # What was paid and bought so far, refunds not subtracted; how many purchases and refunds that were.
+    sa.Column("paid_fen", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("bought_g", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("returned_g", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("charged_g", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("purchases", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("refunds", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("plan_ends_at", sa.DateTime(timezone=True)),
+    sa.Column("closed_at", sa.DateTime(timezone=True)),
+    sa.CheckConstraint("kind in ('test', 'programme')", name="kind_known"),
+    sa.CheckConstraint("(kind = 'test') = (merchant_id is not null)", name="test_has_merchant"),
+    sa.CheckConstraint("rate_fen >= 0 and rate_g > 0", name="rate_positive"),
+    sa.CheckConstraint("charged_g <= bought_g - returned_g", name="charged_within_bought"),
+)
+
+reservations = sa.Table(
+    "reservations",
+    metadata,
+    sa.Column("block_id", sa.Uuid, primary_key=True),
+    sa.Column("budget_id", sa.Uuid, sa.ForeignKey("budgets.budget_id"), nullable=False),
+    sa.Column("process_id", sa.Uuid, nullable=False),
+    sa.Column("reserved_g", sa.BigInteger, nullable=False),
+    sa.Column("day", sa.Date, nullable=False),
+    sa.Column("reserved_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("lapses_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("releasable_at", sa.DateTime(timezone=True), nullable=False),
+    # How many times this block gave something back, and when it had nothing left to give.
+    sa.Column("releases", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("released_at", sa.DateTime(timezone=True)),
+    sa.CheckConstraint("reserved_g > 0", name="reserved_positive"),
+    sa.CheckConstraint("reserved_at <= lapses_at and lapses_at <= releasable_at", name="moments_in_order"),
+)
+sa.Index(
+    "ix_reservations_open_releasable_at",
+    reservations.c.releasable_at,
+    postgresql_where=reservations.c.released_at.is_(None),
+)
+sa.Index(
+    "ix_reservations_open_budget_id", reservations.c.budget_id, postgresql_where=reservations.c.released_at.is_(None)
+)
+
+caps = sa.Table(
+    "caps",
+    metadata,
+    # A budget's id, or nobody's (zeros): everything that is reserved from any budget.
+    sa.Column("scope_id", sa.Uuid, primary_key=True),
+    sa.Column("day_g", sa.BigInteger),
+    sa.Column("total_g", sa.BigInteger),
+    sa.CheckConstraint("day_g >= 0 and total_g >= 0", name="caps_not_negative"),
+)
+
+reserved_days = sa.Table(
+    "reserved_days",
+    metadata,
+    sa.Column("scope_id", sa.Uuid, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    # Reserved on that day, less what was released of it since.
+    sa.Column("reserved_g", sa.BigInteger, nullable=False),
+    sa.CheckConstraint("reserved_g >= 0", name="reserved_not_negative"),
+)
+
+paces = sa.Table(
+    "paces",
+    metadata,
+    sa.Column("budget_id", sa.Uuid, sa.ForeignKey("budgets.budget_id"), primary_key=True),
+    # The share of asked-for offers that are made; everything that was offered is paid.
+    sa.Column("deal_permille", sa.Integer, nullable=False),
+    sa.Column("planned_g", sa.BigInteger, nullable=False),
+    sa.Column("spent_g", sa.BigInteger, nullable=False),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    sa.CheckConstraint("deal_permille between 0 and 1000", name="permille"),
+)
+
+switches = sa.Table(
+    "switches",
+    metadata,
+    sa.Column("switch_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("scope", sa.Text, nullable=False),
+    sa.Column("target", sa.Text, nullable=False, server_default=""),
+    sa.Column("stops", sa.Boolean, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    sa.CheckConstraint("scope in ('all', 'test', 'kind')", name="scope_known"),
+    sa.CheckConstraint("(scope = 'all') = (target = '')", name="target_named"),
+)
+
+DDL = (
+    REFUSE_CHANGE,
+    """
+create or replace trigger switches_append_only before update or delete or truncate on switches
+    for each statement execute function refuse_change()
+""",
+    """
+create or replace trigger reservations_stay before delete or truncate on reservations
+    for each statement execute function refuse_change()
+""",
+)
+
+EVERYTHING = books.NOBODY
+"""The scope of caps over all budgets together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """One budget as its row says, and what lies in its account and in its blocks right now (grams)."""
+
+    budget_id: UUID
+    kind: str
+    merchant_id: UUID | None
+    rate: Rate
+    paid_fen: int
+    bought_g: int
+    returned_g: int
+    charged_g: int
+    purchases: int
+    refunds: int
+    opened_at: datetime
+    plan_ends_at: datetime | None
+    closed_at: datetime | None
+    left_g: int
+    reserved_g: int
+
+    @property
+    def account(self) -> Account:
+        return books.test_budget(self.budget_id) if self.kind == "test" else books.programme_budget(self.budget_id)
+
+    @property
+    def settled_g(self) -> int:
+        """What players were paid from it: whatever was bought and is neither here, nor in a block, nor returned."""
+        return self.bought_g - self.returned_g - self.left_g - self.reserved_g
+
+    def cost_fen(self) -> int:
+        """What the settled grams cost."""
+        return self.rate.charge_fen(self.settled_g)
+
+
+_BUDGET = """
+select b.*,
+       coalesce((select a.balance from accounts a where a.account_id = account_id(b.kind || '_budget', b.budget_id)), 0)
+           as left_g,
+       coalesce((select sum(a.balance) from reservations r
+                 join accounts a on a.account_id = account_id('reservation', r.block_id)
+                 where r.budget_id = b.budget_id and r.released_at is null), 0)::bigint as blocked_g
+from budgets b
+"""
+
+
+def _budget(row: sa.Row) -> Budget:
+    return Budget(
+        budget_id=row.budget_id,
+        kind=row.kind,
+        merchant_id=row.merchant_id,
+        rate=Rate(row.rate_fen, row.rate_g),
+        paid_fen=row.paid_fen,
+        bought_g=row.bought_g,
+        returned_g=row.returned_g,
+        charged_g=row.charged_g,
+        purchases=row.purchases,
+        refunds=row.refunds,
+        opened_at=row.opened_at,
+        plan_ends_at=row.plan_ends_at,
+        closed_at=row.closed_at,
+        left_g=row.left_g,
+        reserved_g=row.blocked_g,
+    )
+
+
+async def find(conn: AsyncConnection, budget_id: UUID) -> Budget | None:
+    """A budget, without locking it; None where there is none."""
+    row = (
+        await conn.execute(sa.text(_BUDGET + "where b.budget_id = :id"), {"id": budget_id})
+    ).one_or_none()
+    return _budget(row) if row else None
+
+
+async def lock(conn: AsyncConnection, budget_id: UUID) -> Budget | None:
+    """A budget, locked until the transaction ends against every other reservation, charge and return of it."""
+    # Two statements: one that waits for the lock, and one that then sees what the former holder did.
+    await conn.execute(sa.select(budgets.c.budget_id).where(budgets.c.budget_id == budget_id).with_for_update())
+    return await find(conn, budget_id)
+
+
+async def open_budget(
+    conn: AsyncConnection,
+    *,
+    budget_id: UUID,
+    kind: str,
+    merchant_id: UUID | None,
+    rate: Rate,
+    plan_ends_at: datetime | None,
+    now: datetime,
+) -> None:
+    """Make the row of a budget; one that exists stays as it is."""
+    await conn.execute(
+        insert(budgets)
+        .values(
+            budget_id=budget_id,
+            kind=kind,
+            merchant_id=merchant_id,
+            rate_fen=rate.fen,
+            rate_g=rate.grams,
+            opened_at=now,
+            plan_ends_at=plan_ends_at,
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+async def count_purchase(conn: AsyncConnection, budget_id: UUID, *, paid_fen: int, bought_g: int) -> None:
+    """Write that a purchase was posted. The caller holds the budget's lock."""
+    await conn.execute(
+        sa.update(budgets)
+        .where(budgets.c.budget_id == budget_id)
+        .values(
+            paid_fen=budgets.c.paid_fen + paid_fen,
+            bought_g=budgets.c.bought_g + bought_g,
+            purchases=budgets.c.purchases + 1,
+        )
+    )
+
+
+async def count_refund(conn: AsyncConnection, budget_id: UUID, *, returned_g: int) -> None:
+    """Write that a refund was posted. The caller holds the budget's lock."""
+    await conn.execute(
+        sa.update(budgets)
+        .where(budgets.c.budget_id == budget_id)
+        .values(returned_g=budgets.c.returned_g + returned_g, refunds=budgets.c.refunds + 1)
+    )
+
+
+async def count_charge(conn: AsyncConnection, budget_id: UUID, *, charged_g: int) -> None:
+    """Write up to how many settled grams the votes were charged. The caller holds the budget's lock."""
+    await conn.execute(sa.update(budgets).where(budgets.c.budget_id == budget_id).values(charged_g=charged_g))
+
+
+async def close(conn: AsyncConnection, budget_id: UUID, now: datetime) -> None:
+    """No more is reserved from this budget."""
+    await conn.execute(
+        sa.update(budgets)
+        .where(budgets.c.budget_id == budget_id, budgets.c.closed_at.is_(None))
+        .values(closed_at=now)
+    )
+
+
+# --- blocks ------------------------------------------------------------------------------------
+
+
+async def record_block(conn: AsyncConnection, block: Block, *, process_id: UUID) -> None:
+    """Write a block's row, and count it under the caps. The transfer that fills it is posted by the caller."""
+    day = day_of(block.reserved_at)
+    await conn.execute(
+        insert(reservations).values(
+            block_id=block.id,
+            budget_id=block.budget.owner,
+            process_id=process_id,
+            reserved_g=block.reserved_g,
+            day=day,
+            reserved_at=block.reserved_at,
+            lapses_at=block.lapses_at,
+            releasable_at=block.releasable_at,
+        )
+    )
+    # In this order everywhere: the shared row of everything last, so that it is locked for the shortest time.
+    for scope_id in (block.budget.owner, EVERYTHING):
+        statement = insert(reserved_days).values(scope_id=scope_id, day=day, reserved_g=block.reserved_g)
+        await conn.execute(
+            statement.on_conflict_do_update(
+                index_elements=["scope_id", "day"],
+                set_={"reserved_g": reserved_days.c.reserved_g + statement.excluded.reserved_g},
+            )
+        )
+
+
+async def uncount(conn: AsyncConnection, budget_id: UUID, day: date, amount_g: int) -> None:
+    """Take what a block gave back out of the counts of the day on which it was reserved."""
+    for scope_id in (budget_id, EVERYTHING):
+        await conn.execute(
+            sa.update(reserved_days)
+            .where(reserved_days.c.scope_id == scope_id, reserved_days.c.day == day)
+            .values(reserved_g=reserved_days.c.reserved_g - amount_g)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CapUse:
+    """The caps of one scope, and what is counted under them."""
+
+    caps: Caps
+    today_g: int
+    total_g: int
+
+
+async def cap_use(conn: AsyncConnection, scope_id: UUID, day: date) -> CapUse:
+    """The caps of a budget (or of EVERYTHING) and what was reserved under them."""
+    row = (
+        await conn.execute(
+            sa.text(
+                """
+select c.day_g, c.total_g,
+       coalesce(sum(d.reserved_g) filter (where d.day = :day), 0)::bigint as today_g,
+       coalesce(sum(d.reserved_g), 0)::bigint as reserved_g
+from (select cast(:scope as uuid) as scope_id) s
+left join caps c using (scope_id) left join reserved_days d using (scope_id)
+group by c.day_g, c.total_g
+"""
+            ),
+            {"scope": scope_id, "day": day},
+        )
+    ).one()
+    return CapUse(Caps(day_g=row.day_g, total_g=row.total_g), row.today_g, row.reserved_g)
+
+
+async def set_caps(conn: AsyncConnection, scope_id: UUID, wanted: Caps) -> None:
+    """Set the caps of a budget, or of EVERYTHING. They bind the next reservation; what is reserved stays reserved."""
+    await conn.execute(
+        insert(caps)
+        .values(scope_id=scope_id, day_g=wanted.day_g, total_g=wanted.total_g)
+        .on_conflict_do_update(
+            index_elements=["scope_id"], set_={"day_g": wanted.day_g, "total_g": wanted.total_g}
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBlock:
+    """A block that may have something to give back: its balance, and what held grants still claim of it (grams)."""
+
+    block: Block
+    day: date
+    process_id: UUID
+    balance_g: int
+    held_g: int
+    releases: int
+
+
+_RELEASABLE = """
+with due as (
+    select r.* from reservations r
+    where r.released_at is null and r.releasable_at <= :now
+    order by r.releasable_at limit :limit
+    for update skip locked
+)
+select d.*, b.kind as budget_kind
+from due d join budgets b using (budget_id)
+order by d.block_id
+"""
+
+_OWED = """
+select t.block_id, coalesce(a.balance, 0) as balance_g, coalesce(h.held_g, 0)::bigint as held_g
+from unnest(:blocks) as t(block_id)
+left join accounts a on a.account_id = account_id('reservation', t.block_id)
+left join (select block_id, sum(amount_g) as held_g from grants where state = 'held' and block_id = any(:blocks)
+           group by block_id) h using (block_id)
+"""
+
+
+def _block(row: sa.Row) -> Block:
+    kind = AccountKind.TEST_BUDGET if row.budget_kind == "test" else AccountKind.PROGRAMME_BUDGET
+    return Block(
+        id=row.block_id,
+        budget=Account(kind, row.budget_id),
+        reserved_g=row.reserved_g,
+        reserved_at=row.reserved_at,
+        lapses_at=row.lapses_at,
+        releasable_at=row.releasable_at,
+    )
+
+
+async def _with_debts(conn: AsyncConnection, rows: Sequence[sa.Row]) -> list[OpenBlock]:
+    # One statement, hence one snapshot: a settlement lowers the balance and the debt together.
+    owed = {
+        row.block_id: row
+        for row in await conn.execute(
+            sa.text(_OWED).bindparams(
+                sa.bindparam("blocks", [row.block_id for row in rows], type_=ARRAY(sa.Uuid))
+            )
+        )
+    }
+    return [
+        OpenBlock(
+            _block(row), row.day, row.process_id, owed[row.block_id].balance_g, owed[row.block_id].held_g, row.releases
+        )
+        for row in rows
+    ]
+
+
+async def lock_releasable(conn: AsyncConnection, *, now: datetime, limit: int) -> list[OpenBlock]:
+    """Unreleased blocks whose last ticket has expired, locked; those that others have locked are left out."""
+    rows = (await conn.execute(sa.text(_RELEASABLE), {"now": now, "limit": limit})).all()
+    return await _with_debts(conn, rows) if rows else []
+
+
+async def lock_block(conn: AsyncConnection, block_id: UUID, process_id: UUID) -> OpenBlock | None:
+    """One's own block, locked; None when it is not one's own, or released already."""
+    rows = (
+        await conn.execute(
+            sa.select(reservations, budgets.c.kind.label("budget_kind"))
+            .join(budgets, budgets.c.budget_id == reservations.c.budget_id)
+            .where(
+                reservations.c.block_id == block_id,
+                reservations.c.process_id == process_id,
+                reservations.c.released_at.is_(None),
+            )
+            .with_for_update(of=reservations)
+        )
+    ).all()
+    return (await _with_debts(conn, rows))[0] if rows else None
+
+
+async def record_release(conn: AsyncConnection, open_block: OpenBlock, *, given_back_g: int, now: datetime) -> None:
+    """Write that a block gave something back (or had nothing to give); it is closed once it owes and holds nothing."""
+    empty = open_block.balance_g == given_back_g and now >= open_block.block.releasable_at
+    await conn.execute(
+        sa.update(reservations)
+        .where(reservations.c.block_id == open_block.block.id)
+        .values(
+            releases=reservations.c.releases + (1 if given_back_g else 0),
+            released_at=now if empty else None,
+        )
+    )
+    if given_back_g:
+        await uncount(conn, open_block.block.budget.owner, open_block.day, given_back_g)
+
+
+# --- switches ------------------------------------------------------------------------------------
+
+
+async def switches_now(conn: AsyncConnection) -> Switches:
+    """What is switched off at this moment: the latest word on each target counts."""
+    rows = (
+        await conn.execute(
+            sa.text(
+                "select scope, target from (select distinct on (scope, target) scope, target, stops from switches "
+                "order by scope, target, switch_id desc) latest where stops"
+            )
+        )
+    ).all()
+    return Switches(
+        everything=any(row.scope == "all" for row in rows),
+        tests=frozenset(UUID(row.target) for row in rows if row.scope == "test"),
+        kinds=frozenset(row.target for row in rows if row.scope == "kind"),
+    )
+
+
+async def switch(
+    conn: AsyncConnection, *, scope: str, target: str, stops: bool, why: str, who: str, now: datetime
+) -> None:
+    """Switch something off (`stops`) or on again. A new line each time; the table is its own history."""
+    await conn.execute(
+        sa.insert(switches).values(scope=scope, target=target, stops=stops, why=why, who=who, at=now)
+    )
