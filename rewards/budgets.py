@@ -173,7 +173,7 @@ def refund(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """A reservation out of one budget: offers are made from it until `lapses_at`, it is given back from `releasable_at`.
+    """A reservation out of one budget: offers are made until `lapses_at`, the rest is given back from `releasable_at`.
 
     The difference is the life of the last ticket and a grace for answers that are on their way into the database.
     """
@@ -282,7 +282,7 @@ def release(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caps:
-    """What may be promised at most, in grams; None is no cap. Counted on what is reserved, never less than what is paid."""
+    """What may be promised at most, in grams; None is no cap. Counted on what is reserved, not on what is paid."""
 
     day_g: int | None = None
     total_g: int | None = None
@@ -305,7 +305,7 @@ def over_alert(*, used: int, cap: int, economy: Economy) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switches:
-    """The kill switches: all rewards, one test's, one kind's. They stop new offers; what is promised is still settled."""
+    """The kill switches: all rewards, one test's, one kind's. They stop new offers; what is promised is settled."""
 
     everything: bool = False
     tests: frozenset[UUID] = frozenset()

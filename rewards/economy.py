@@ -36,7 +36,7 @@ class Economy:
     makeup_cards_per_streak: int = 1
     consistency_g: int = 20
     consistency_votes: int = 100
-    produced_g: int = 200
+    produced_g: int = 20
     invite_g: int = 300
     invite_vetted_votes: int = 50
     invite_vests_within_days: int = 30

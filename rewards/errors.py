@@ -90,3 +90,201 @@ class RewardsSwitchedOff(RewardsRefusal):
     """New rewards of this kind are switched off ({switch}); what was promised before is still paid."""
 
     code = "rewards_switched_off"
+
+
+# --- earning --------------------------------------------------------------------------------------
+
+
+class AlreadyClaimed(RewardsRefusal):
+    """Today's claim was made already; the next one opens at {next_at}."""
+
+    code = "already_claimed"
+
+
+class WalletFull(RewardsRefusal):
+    """The wallet holds {wallet_g} g of at most {cap_g} g; apply some fertilizer first."""
+
+    code = "wallet_full"
+
+
+class OwnInvitation(RewardsRefusal):
+    """One cannot invite oneself."""
+
+    code = "own_invitation"
+
+
+class InvitedBefore(RewardsRefusal):
+    """This player came by an invitation already, or has played before it."""
+
+    code = "invited_before"
+
+
+class TooManyInvitations(RewardsRefusal):
+    """{limit} invitations are rewarded at most."""
+
+    code = "too_many_invitations"
+
+
+# --- the farm -------------------------------------------------------------------------------------
+
+
+class UnknownVariety(RewardsRefusal):
+    """There is no variety {variety}; there are {known}."""
+
+    code = "unknown_variety"
+
+
+class SecondTree(RewardsRefusal):
+    """One tree at a time: the one that was planted on {planted_on} is still growing."""
+
+    code = "second_tree"
+
+
+class NoTree(RewardsRefusal):
+    """There is no tree yet; plant one first."""
+
+    code = "no_tree"
+
+
+class NotSoManyTimes(RewardsRefusal):
+    """Fertilizer is applied 1 to {most} times at once, not {times} times."""
+
+    code = "not_so_many_times"
+
+
+class DailyCapReached(RewardsRefusal):
+    """All {cap} applications of today are made; the next ones open at {next_at}."""
+
+    code = "daily_cap_reached"
+
+
+class NotEnoughFertilizer(RewardsRefusal):
+    """An application takes {wanted_g} g and the wallet holds {wallet_g} g."""
+
+    code = "not_enough_fertilizer"
+
+
+class TreeIsRipe(RewardsRefusal):
+    """The tree is ripe: harvest it."""
+
+    code = "tree_is_ripe"
+
+
+class NotRipe(RewardsRefusal):
+    """The tree still needs {missing_g} g before it can be harvested."""
+
+    code = "not_ripe"
+
+
+class HarvestedBefore(RewardsRefusal):
+    """This share of the tree was harvested already."""
+
+    code = "harvested_before"
+
+
+class FamilyIsFull(RewardsRefusal):
+    """The planter and up to {limit} family members grow a tree together."""
+
+    code = "family_is_full"
+
+
+class InFamilyAlready(RewardsRefusal):
+    """This player grows this tree already."""
+
+    code = "in_family_already"
+
+
+class TooLateToJoin(RewardsRefusal):
+    """Family members join while the tree is a seed; it has sprouted."""
+
+    code = "too_late_to_join"
+
+
+# --- prizes ---------------------------------------------------------------------------------------
+
+
+class OutOfStock(RewardsRefusal):
+    """No box of {variety} is left for {region} in the weeks from {week}."""
+
+    code = "out_of_stock"
+
+
+class NotASubstitute(RewardsRefusal):
+    """{variety} is not offered instead."""
+
+    code = "not_a_substitute"
+
+
+class NotThisMove(RewardsRefusal):
+    """An order that is {state} does not become {target}."""
+
+    code = "not_this_move"
+
+
+class NotYourMove(RewardsRefusal):
+    """{mover} does not move an order from {state} to {target}."""
+
+    code = "not_your_move"
+
+
+class AddressIncomplete(RewardsRefusal):
+    """The address lacks {field}."""
+
+    code = "address_incomplete"
+
+
+class AddressTooLong(RewardsRefusal):
+    """{field} has {length} characters; at most {limit} fit on a label."""
+
+    code = "address_too_long"
+
+
+class PhoneUnreadable(RewardsRefusal):
+    """The phone number is not one that a carrier in mainland China can call."""
+
+    code = "phone_unreadable"
+
+
+class AddressIsFixed(RewardsRefusal):
+    """The box is {state}; its address cannot be changed any more."""
+
+    code = "address_is_fixed"
+
+
+class CarrierFileUnreadable(RewardsRefusal):
+    """The carrier's file cannot be read: {problem}."""
+
+    code = "carrier_file_unreadable"
+
+
+class NothingToReport(RewardsRefusal):
+    """Damage is reported for a delivered box, within {days} days of its delivery."""
+
+    code = "nothing_to_report"
+
+
+class DamageTextTooLong(RewardsRefusal):
+    """Say it in at most {limit} characters; this has {length}."""
+
+    code = "damage_text_too_long"
+
+
+class ReportedBefore(RewardsRefusal):
+    """Damage to this box was reported already."""
+
+    code = "reported_before"
+
+
+# --- the figures ----------------------------------------------------------------------------------
+
+
+class UnknownFigure(RewardsRefusal):
+    """The economy has no figure named {figure}."""
+
+    code = "unknown_figure"
+
+
+class FigureOutOfRange(RewardsRefusal):
+    """{figure} must be {rule}, not {value}."""
+
+    code = "figure_out_of_range"

@@ -161,8 +161,8 @@ class Reason(StrEnum):
     GRANT_VOIDED = "grant_voided"  # grant id
     PROGRAMME_AWARDED = "programme_awarded"  # what the reward kind says, e.g. daily_claim:player id:day
     FERTILIZER_APPLIED = "fertilizer_applied"  # application id
-    TREE_HARVESTED = "tree_harvested"  # tree id
-    TREE_DONATED = "tree_donated"  # tree id
+    TREE_HARVESTED = "tree_harvested"  # tree id:player id
+    TREE_DONATED = "tree_donated"  # tree id:player id
     FERTILIZER_EXPIRED = "fertilizer_expired"  # player id:day
     # both
     REVERSAL = "reversal"  # id of the transfer that it undoes
