@@ -55,6 +55,12 @@ class PictureUnclear(GameRefusal):
     code = "picture_unclear"
 
 
+class PlayerGone(GameRefusal):
+    """This account was deleted; log in again to start a new one."""
+
+    code = "player_gone"
+
+
 class ChoiceUnknown(GameRefusal):
     """"{choice}" is not a choice; send left, right, neither or unclear."""
 

@@ -8,6 +8,9 @@ from game.errors import SegmentInvalid
 
 EVERYONE = "everyone"
 GENDERS = ("female", "male", "other")
+INTERESTS = (
+    "dresses", "casual", "office", "sport", "street", "vintage", "minimal", "sweet", "outdoor", "luxury", "kids", "shoes",
+)
 
 
 @dataclass(frozen=True, slots=True)

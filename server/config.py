@@ -40,6 +40,7 @@ class Config:
     token_keys: Mapping[int, bytes] = field(default_factory=dict, repr=False)
     vault_keys: Mapping[int, bytes] = field(default_factory=dict, repr=False)
     guests: bool = False
+    client_dir: Path | None = None
     ticket_ttl_s: int = 1800
     desk_batch: int = 2000
     desk: bool = True
@@ -76,6 +77,7 @@ class Config:
             "vault_keys": _keys(env, "XUANKUAN_VAULT_KEYS", SAMPLE_VAULT_KEY, demo=demo),
             "guests": env.get("XUANKUAN_GUESTS", "1" if demo else "0") == "1",
             "ticket_ttl_s": _whole(env, "XUANKUAN_TICKET_TTL_S", 1800),
+            "client_dir": Path(env["XUANKUAN_CLIENT_DIR"]) if env.get("XUANKUAN_CLIENT_DIR") else None,
             "desk": env.get("XUANKUAN_DESK", "1") == "1",
             "alipay_app_id": env.get("ALIPAY_APP_ID", ""),
             "alipay_private_key": env.get("ALIPAY_PRIVATE_KEY", ""),

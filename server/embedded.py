@@ -1,11 +1,11 @@
-"""The database and the cache that come with the package, for one machine: started on first use, shared, stopped by the last.
+"""The database and the cache that come with the package: started by the first user, stopped by the last.
 
     with EmbeddedPostgres(data_dir) as postgres:
         engine = engine_from(postgres.url)
 
-Any number of processes may do so with one data folder; they share one server, which a process of its own (`server.holder`)
-keeps alive. What is killed comes back: the server by its holder, the holder by whichever user notices first. Connections that
-were open are lost, as with any server; `server.stores.db.DatabaseAway` is how callers see it.
+Any number of processes may do so with one data folder; they share one server, which a process of its own
+(`server.holder`) keeps alive. What is killed comes back: the server by its holder, the holder by whichever user notices
+first. Connections that were open are lost, as with any server; `server.stores.db.DatabaseAway` is how callers see it.
 """
 
 import contextlib
@@ -109,9 +109,10 @@ class _Embedded(Generic[Kind]):
                 self._spawn_holder()
             elif server.answers() and (holder := server.holder()):
                 if holder["durable"] != server.durable:
+                    how = "with" if holder["durable"] else "without"
                     raise EmbeddedFailure(
-                        f"The {server.name} of {server.data_dir} already runs {'with' if holder['durable'] else 'without'} "
-                        "durability for another process; use another data folder."
+                        f"The {server.name} of {server.data_dir} already runs {how} durability for another process; "
+                        "use another data folder."
                     )
                 return
             self._pause_before(deadline, "does not answer")
@@ -132,11 +133,15 @@ class _Embedded(Generic[Kind]):
             str(self._server.data_dir),
             *([] if self._server.durable else ["--not-durable"]),
         ]
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - this very program
             [sys.executable, "-m", "server.holder", *arguments],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            cwd="/", env=os.environ | {"PYTHONPATH": paths}, start_new_session=True, check=False,
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            cwd="/",
+            env=os.environ | {"PYTHONPATH": paths},
+            start_new_session=True,
+            check=False,
+        )
         # Nothing is said when another holder was quicker; the caller looks again.
         if done.returncode:
             raise EmbeddedFailure(
@@ -154,7 +159,7 @@ class _Embedded(Generic[Kind]):
 
 
 class EmbeddedPostgres(_Embedded[Postgres]):
-    """PostgreSQL 18 in `data_dir`, on a unix socket only. `durable=False` is for tests: a crash may lose what was committed."""
+    """PostgreSQL 18 in `data_dir`, on a unix socket only. `durable=False` is for tests: a crash may lose commits."""
 
     def __init__(self, data_dir: Path | str, *, durable: bool = True) -> None:
         super().__init__(Postgres(Path(data_dir), durable=durable))

@@ -1,12 +1,13 @@
-"""The process that owns an embedded server: starts it, starts it again when it dies, stops it when nobody needs it any more.
+"""The process that owns an embedded server: starts it, starts it again when it dies, stops it when nobody needs it.
 
-`python -m server.holder postgres|valkey DATA_DIR [--not-durable]`, started by `server.embedded` and detached from it, so that a
-server belongs to no single command: `serve` and `work` on one data folder share it, and the last to leave takes it down.
+`python -m server.holder postgres|valkey DATA_DIR [--not-durable]`, started by `server.embedded` and detached from it,
+so that a server belongs to no single command: `serve` and `work` on one data folder share it, and the last to leave
+takes it down.
 
-On the surface a second Python process beside the server might seem too much. Without it, either the first command owns the
-server (and the others lose it when that command ends), or nobody does (and a killed command leaves it running for ever). The
-holder is the server's parent, so a dead server is noticed at once and never mistaken for a zombie; who needs the server is a
-shared `flock` which the kernel drops even for those who were killed.
+On the surface a second Python process beside the server might seem too much. Without it, either the first command owns
+the server (and the others lose it when that command ends), or nobody does (and a killed command leaves it running for
+ever). The holder is the server's parent, so a dead server is noticed at once and never mistaken for a zombie; who needs
+the server is a shared `flock`, which the kernel drops even for those who were killed.
 
 Only the standard library is imported here: the process stays small.
 """
@@ -40,7 +41,8 @@ PORT = 5432  # only a part of the socket's name; nothing listens on the network
 LOOK_S = 0.5
 STOP_S = 60.0
 LOG_LIMIT_BYTES = 8_000_000
-SOCKET_FOLDER = Path("/tmp")  # noqa: S108  not $TMPDIR: every process must find the same one, and short (a socket's path ends at 107 bytes)
+# Not $TMPDIR: every process must find the same folder, and a socket's path may not be longer than 107 bytes.
+SOCKET_FOLDER = Path("/tmp")  # noqa: S108
 COPIES = Path("/var/cache/xuankuan")
 
 
@@ -93,13 +95,15 @@ class Server:
         if self.log_file.exists() and self.log_file.stat().st_size > LOG_LIMIT_BYTES:
             self.log_file.unlink()
         with _as_child(self.home) as (home, options), self.log_file.open("ab") as log:
-            return subprocess.Popen(self.command(home), stdin=subprocess.DEVNULL, stdout=log, stderr=log, **options)
+            return subprocess.Popen(  # noqa: S603 - our own words only
+                self.command(home), stdin=subprocess.DEVNULL, stdout=log, stderr=log, **options
+            )
 
     def clear_remains(self) -> None:
         """Waits until nothing of an earlier server lives in the data folder, then takes away what it left.
 
-        A process number in a file proves nothing: after a restart of the machine or container it may belong to anybody. What
-        counts is who works in the folder, which /proc tells; elsewhere the server's own checks have to do.
+        A process number in a file proves nothing: after a restart of the machine or container it may belong to anybody.
+        What counts is who works in the folder, which /proc tells; elsewhere the server's own checks have to do.
         """
         if not sys.platform.startswith("linux") or not self.home.exists():
             return
@@ -141,7 +145,7 @@ class Server:
         return "it left no word"
 
     def users_are_gone(self) -> int | None:
-        """The exclusive lock on the users' file if nobody uses the server (kept: it holds newcomers back), else None."""
+        """The exclusive lock on the users' file if nobody uses the server (it holds newcomers back), else None."""
         users = os.open(self.users_file, os.O_RDWR | os.O_CREAT, 0o600)
         if _lock(users, fcntl.LOCK_EX):
             return users
@@ -302,7 +306,7 @@ SERVERS: dict[str, type[Server]] = {server.name: server for server in (Postgres,
 
 
 class Holder:
-    """Keeps one server alive while it has users. `report` is called once: with "" when it answers, or with what failed."""
+    """Keeps one server alive while it has users; tells the descriptor `report` once that it answers, or why not."""
 
     def __init__(self, server: Server, report: int) -> None:
         self.server = server
@@ -432,7 +436,7 @@ def _ask(path: Path, question: bytes, answer: bytes) -> bool:
 
 def _run(command: list[str], **options: Any) -> None:
     options.setdefault("input", b"")
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)  # noqa: S603
     if done.returncode:
         lines = [line for line in done.stdout.decode(errors="replace").splitlines() if line.strip()]
         raise EmbeddedFailure(f"{Path(command[0]).name} failed: {lines[-1] if lines else done.returncode}")
@@ -461,12 +465,13 @@ def _nobody() -> pwd.struct_passwd | None:
         return pwd.getpwnam("nobody")
     except KeyError:
         raise EmbeddedFailure(
-            "As root the embedded servers run as the user `nobody`, and this machine has none: add it, or run as another user."
+            "As root the embedded servers run as the user `nobody`, and this machine has none: "
+            "add it, or run as another user."
         ) from None
 
 
 def _own_folder(path: Path) -> None:
-    """Makes sure that a folder is there, of mode 0700 and the server's own; somebody else's is refused, never adopted."""
+    """Makes sure that a folder is there, of mode 0700 and the server's own; somebody else's is refused."""
     nobody = _nobody()
     owner = os.getuid() if nobody is None else nobody.pw_uid
     try:

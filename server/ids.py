@@ -1,8 +1,9 @@
 """Identifiers that sort by the moment they were made: UUID version 7 (RFC 9562, section 5.7).
 
-PostgreSQL 15 has no `uuidv7()` and Python 3.11 has no `uuid.uuid7()`, so they are made here. Layout, from the left: 48 bits of
-milliseconds since 1970, 4 bits of version, 12 + 62 bits of chance around 2 bits of variant. Within one process every id is
-greater than the one before (method 2 of section 6.2: within a millisecond, the random part goes up by a random step).
+PostgreSQL 15 has no `uuidv7()` and Python 3.11 has no `uuid.uuid7()`, so they are made here. Layout, from the left:
+48 bits of milliseconds since 1970, 4 bits of version, 12 + 62 bits of chance around 2 bits of variant. Within one
+process every id is greater than the one before (method 2 of section 6.2: within a millisecond, the random part goes
+up by a random step).
 """
 
 import os
@@ -38,10 +39,10 @@ _by_caller = _Sequence()
 
 
 def uuid7(now_ms: int | None = None) -> uuid.UUID:
-    """A new id. `now_ms` (milliseconds since 1970) is for those whose time is an argument; without it the clock is read.
+    """A new id. `now_ms` (milliseconds since 1970) is for those whose time is an argument; otherwise the clock is read.
 
-    By the clock, ids only ever go up, also when the clock is set back. With `now_ms` the id carries exactly that time (a
-    simulation may well go back in time), and goes up among successive calls with the same time.
+    By the clock, ids only ever go up, also when the clock is set back. With `now_ms` the id carries exactly that time
+    (a simulation may well go back in time), and goes up among successive calls with the same time.
     """
     with _lock:
         if now_ms is None:

@@ -17,6 +17,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 UNKNOWN: Final = -1
+NEITHER: Final = -1.0
 
 # The ways of voting unfairly, in the order of the columns of every table of log ratios. "Honest" is what each is compared with
 # and has no column of its own.
@@ -39,7 +40,7 @@ class VoteTable:
     """Votes of many players, sorted by player and, within one, in the order in which they were given.
 
     Every array has one entry a vote; unknown is -1 for integers and NaN for floats. `choice` is 1 for left, 0 for right, 0.5 for a tie and
-    NaN for "neither". `gold` is the answer that is known to be right (1 left, 0 right). `party_left` and `party_right` say whose interest a side is:
+    -1 for "neither". `gold` is the answer that is known to be right (1 left, 0 right). `party_left` and `party_right` say whose interest a side is:
     its merchant, or the style itself where all styles of a test belong to one merchant. `expected` is (n_votes, n_tastes): the probability that
     left is chosen over right under each taste that an honest player of this segment may have, side effect aside, predicted *without this
     player's vote*; NaN where nothing is known of the pair yet.
@@ -99,7 +100,7 @@ class VoteTable:
             ((players < 0), "the player must be a number from 0"),
             ((lefts < 0) | (rights < 0), "styles must be numbers from 0"),
             (lefts == rights, "a style is compared with itself"),
-            (~(np.isnan(choices) | (choices == 0) | (choices == 0.5) | (choices == 1)), "the choice must be 1, 0, 0.5 or NaN"),
+            (~((choices == NEITHER) | (choices == 0) | (choices == 0.5) | (choices == 1)), "the choice must be 1, 0, 0.5 or -1"),
         ):
             if wrong.any():
                 raise EvidenceInvalid(row=int(np.flatnonzero(wrong)[0]), problem=problem)
@@ -169,7 +170,7 @@ class PlayerTable:
 
 
 class Rows:
-    """Numbers any 64-bit keys 0, 1, 2 … in the order of their first appearance, many at once.
+    """Numbers any 64-bit keys 0, 1, 2 … as they appear (those of one batch in the order of the keys), many at once.
 
     A dict would do the same one key at a time. This is an open-addressing table with linear probing, grown by doubling, so that a batch
     costs in proportion to the batch and not to all that was seen before (a sorted array would have to be copied).

@@ -45,6 +45,7 @@ CATALOGUE: dict[str, Words] = {
     "ticket_other_device": Words(403, "这道题是发给另一台设备的,请在这台设备上换一轮。"),
     "answered_differently": Words(409, "这道题已经答过“{recorded}”,以第一次为准。"),
     "picture_unclear": Words(409, "看不清的题不计入,也不会再出现。"),
+    "player_gone": Words(401, "这个账号已注销,请重新登录。"),
     "choice_unknown": Words(422, "选项“{choice}”不存在,请发送 left、right、neither 或 unclear。"),
     # tests
     "test_incomplete": Words(409, "测款任务还不能开始:{missing}"),

@@ -1,4 +1,4 @@
-"""What alembic runs around every migration: on the caller's connection, or on DATABASE_URL for alembic's own command."""
+"""What alembic runs around every migration: on the caller's connection, or on DATABASE_URL for its own command."""
 
 import asyncio
 import os

@@ -45,7 +45,6 @@ budgets = sa.Table(
     sa.CheckConstraint("kind in ('test', 'programme')", name="kind_known"),
     sa.CheckConstraint("(kind = 'test') = (merchant_id is not null)", name="test_has_merchant"),
     sa.CheckConstraint("rate_fen >= 0 and rate_g > 0", name="rate_positive"),
-    sa.CheckConstraint("charged_g <= bought_g - returned_g", name="charged_within_bought"),
 )
 
 reservations = sa.Table(
@@ -59,17 +58,17 @@ reservations = sa.Table(
     sa.Column("reserved_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("lapses_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("releasable_at", sa.DateTime(timezone=True), nullable=False),
+    # When to look whether something can be given back: from releasable_at on, later again while grants are held.
+    sa.Column("look_at", sa.DateTime(timezone=True), nullable=False),
+    # What its process gave back because it never offered it; null until then, so that a retry gives it back once.
+    sa.Column("undealt_g", sa.BigInteger),
     # How many times this block gave something back, and when it had nothing left to give.
     sa.Column("releases", sa.Integer, nullable=False, server_default="0"),
     sa.Column("released_at", sa.DateTime(timezone=True)),
     sa.CheckConstraint("reserved_g > 0", name="reserved_positive"),
     sa.CheckConstraint("reserved_at <= lapses_at and lapses_at <= releasable_at", name="moments_in_order"),
 )
-sa.Index(
-    "ix_reservations_open_releasable_at",
-    reservations.c.releasable_at,
-    postgresql_where=reservations.c.released_at.is_(None),
-)
+sa.Index("ix_reservations_open_look_at", reservations.c.look_at, postgresql_where=reservations.c.released_at.is_(None))
 sa.Index(
     "ix_reservations_open_budget_id", reservations.c.budget_id, postgresql_where=reservations.c.released_at.is_(None)
 )
@@ -294,6 +293,7 @@ async def record_block(conn: AsyncConnection, block: Block, *, process_id: UUID)
             reserved_at=block.reserved_at,
             lapses_at=block.lapses_at,
             releasable_at=block.releasable_at,
+            look_at=block.releasable_at,
         )
     )
     # In this order everywhere: the shared row of everything last, so that it is locked for the shortest time.
@@ -307,7 +307,7 @@ async def record_block(conn: AsyncConnection, block: Block, *, process_id: UUID)
         )
 
 
-async def uncount(conn: AsyncConnection, budget_id: UUID, day: date, amount_g: int) -> None:
+async def _uncount(conn: AsyncConnection, budget_id: UUID, day: date, amount_g: int) -> None:
     """Take what a block gave back out of the counts of the day on which it was reserved."""
     for scope_id in (budget_id, EVERYTHING):
         await conn.execute(
@@ -326,8 +326,12 @@ class CapUse:
     total_g: int
 
 
-async def cap_use(conn: AsyncConnection, scope_id: UUID, day: date) -> CapUse:
-    """The caps of a budget (or of EVERYTHING) and what was reserved under them."""
+async def lock_cap_use(conn: AsyncConnection, scope_id: UUID, day: date) -> CapUse:
+    """The caps of a budget (or of EVERYTHING) and what was reserved under them.
+
+    Where there are caps their row is locked, so that two reservations under one cap come one after the other.
+    """
+    await conn.execute(sa.select(caps.c.scope_id).where(caps.c.scope_id == scope_id).with_for_update())
     row = (
         await conn.execute(
             sa.text(
@@ -372,8 +376,8 @@ class OpenBlock:
 _RELEASABLE = """
 with due as (
     select r.* from reservations r
-    where r.released_at is null and r.releasable_at <= :now
-    order by r.releasable_at limit :limit
+    where r.released_at is null and r.look_at <= :now
+    order by r.look_at limit :limit
     for update skip locked
 )
 select d.*, b.kind as budget_kind
@@ -426,8 +430,8 @@ async def lock_releasable(conn: AsyncConnection, *, now: datetime, limit: int) -
     return await _with_debts(conn, rows) if rows else []
 
 
-async def lock_block(conn: AsyncConnection, block_id: UUID, process_id: UUID) -> OpenBlock | None:
-    """One's own block, locked; None when it is not one's own, or released already."""
+async def lock_own_block(conn: AsyncConnection, block_id: UUID, process_id: UUID) -> OpenBlock | None:
+    """One's own block, locked; None when it is not one's own, or gave back what was undealt already."""
     rows = (
         await conn.execute(
             sa.select(reservations, budgets.c.kind.label("budget_kind"))
@@ -435,6 +439,7 @@ async def lock_block(conn: AsyncConnection, block_id: UUID, process_id: UUID) ->
             .where(
                 reservations.c.block_id == block_id,
                 reservations.c.process_id == process_id,
+                reservations.c.undealt_g.is_(None),
                 reservations.c.released_at.is_(None),
             )
             .with_for_update(of=reservations)
@@ -443,19 +448,40 @@ async def lock_block(conn: AsyncConnection, block_id: UUID, process_id: UUID) ->
     return (await _with_debts(conn, rows))[0] if rows else None
 
 
-async def record_release(conn: AsyncConnection, open_block: OpenBlock, *, given_back_g: int, now: datetime) -> None:
-    """Write that a block gave something back (or had nothing to give); it is closed once it owes and holds nothing."""
-    empty = open_block.balance_g == given_back_g and now >= open_block.block.releasable_at
+async def record_release(
+    conn: AsyncConnection, open_block: OpenBlock, *, given_back_g: int, look_at: datetime, now: datetime
+) -> None:
+    """Write what a block gave back (perhaps nothing). It is closed once it owes and holds nothing, else looked at again."""
+    closed = open_block.balance_g == given_back_g and now >= open_block.block.releasable_at
     await conn.execute(
         sa.update(reservations)
         .where(reservations.c.block_id == open_block.block.id)
         .values(
             releases=reservations.c.releases + (1 if given_back_g else 0),
-            released_at=now if empty else None,
+            look_at=look_at,
+            released_at=now if closed else None,
         )
     )
     if given_back_g:
-        await uncount(conn, open_block.block.budget.owner, open_block.day, given_back_g)
+        await _uncount(conn, open_block.block.budget.owner, open_block.day, given_back_g)
+
+
+async def record_undealt(conn: AsyncConnection, open_block: OpenBlock, *, undealt_g: int) -> None:
+    """Write what a block's own process gave back of it. The caller holds the block's lock."""
+    await conn.execute(
+        sa.update(reservations)
+        .where(reservations.c.block_id == open_block.block.id)
+        .values(releases=reservations.c.releases + (1 if undealt_g else 0), undealt_g=undealt_g)
+    )
+    if undealt_g:
+        await _uncount(conn, open_block.block.budget.owner, open_block.day, undealt_g)
+
+
+async def reopen_block(conn: AsyncConnection, block_id: UUID, now: datetime) -> None:
+    """A reversal gave a block something back: it is looked at again, so that its budget gets it."""
+    await conn.execute(
+        sa.update(reservations).where(reservations.c.block_id == block_id).values(released_at=None, look_at=now)
+    )
 
 
 # --- switches ------------------------------------------------------------------------------------

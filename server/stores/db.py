@@ -1,4 +1,4 @@
-"""The way to the database: one set of table definitions, the engine, the transaction, and what happens when it is away."""
+"""The way to the database: the set of tables, the engine, the transaction, and what happens when it is away."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -104,7 +104,7 @@ def plain(url: str | URL) -> str:
 
 @contextlib.asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """One transaction: committed at the end, rolled back on any exception. Raises DatabaseAway when the connection is lost.
+    """One transaction: committed at the end, rolled back on any exception. A lost connection is DatabaseAway.
 
     Who opened it closes it: nothing that is handed this connection commits or rolls back.
     """

@@ -85,7 +85,7 @@ DDL = (
     # Python computes the same in account_id(), so that no statement ever has to look an account up.
     """
 create or replace function account_id(kind text, owner_id uuid) returns uuid
-language sql immutable strict parallel safe as $$
+language sql immutable parallel safe as $$
     select overlay(overlay(encode(substr(sha256(convert_to(kind || ':' || owner_id::text, 'UTF8')), 1, 16), 'hex')
                            placing '8' from 13 for 1) placing '8' from 17 for 1)::uuid
 $$

@@ -15,19 +15,9 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.types import UserDefinedType
 
 from game.judging import Vote
-from server.stores.db import metadata
-
-
-class Xid8(UserDefinedType):
-    """PostgreSQL's 64-bit transaction id."""
-
-    cache_ok = True
-
-    def get_col_spec(self, **_: object) -> str:
-        return "xid8"
+from server.stores.db import Xid8, metadata
 
 
 votes = sa.Table(
@@ -62,12 +52,6 @@ EXPLORED = 1
 PROBE = 2
 
 DDL = (
-    """
-create or replace function refuse_change() returns trigger language plpgsql as $$
-begin
-    raise exception '% is append-only: % refused', tg_table_name, tg_op using errcode = 'restrict_violation';
-end $$
-""",
     """
 create or replace trigger votes_append_only before update or delete or truncate on votes
     for each statement execute function refuse_change()
@@ -244,18 +228,28 @@ async def between(conn: AsyncConnection, test_id: UUID, since: int, until: int) 
     return _columns(rows)
 
 
-async def pairs_of(conn: AsyncConnection, player_id: UUID, test_ids: Sequence[UUID]) -> dict[UUID, list[tuple[int, int]]]:
-    """The pairs that a player has answered in these tests, as shown (left, right)."""
-    rows = await conn.execute(
-        sa.select(votes.c.test_id, votes.c.left_position, votes.c.right_position).where(
-            votes.c.player_id == player_id,
-            votes.c.test_id == sa.any_(sa.bindparam("tests", list(test_ids), type_=ARRAY(sa.Uuid))),
+@dataclass(frozen=True, slots=True)
+class Met:
+    """What a player has answered in some tests: pairs as shown (left, right) by test, and the ids of the matchups."""
+
+    pairs: dict[UUID, list[tuple[int, int]]]
+    matchup_ids: frozenset[UUID]
+
+
+async def met_by(conn: AsyncConnection, player_id: UUID, test_ids: Sequence[UUID]) -> Met:
+    """The matchups of these tests that a player has answered."""
+    rows = (
+        await conn.execute(
+            sa.select(votes.c.test_id, votes.c.left_position, votes.c.right_position, votes.c.matchup_id).where(
+                votes.c.player_id == player_id,
+                votes.c.test_id == sa.any_(sa.bindparam("tests", list(test_ids), type_=ARRAY(sa.Uuid))),
+            )
         )
-    )
-    seen: dict[UUID, list[tuple[int, int]]] = {}
-    for test_id, left, right in rows:
-        seen.setdefault(test_id, []).append((left, right))
-    return seen
+    ).all()
+    pairs: dict[UUID, list[tuple[int, int]]] = {}
+    for test_id, left, right, _ in rows:
+        pairs.setdefault(test_id, []).append((left, right))
+    return Met(pairs, frozenset(row.matchup_id for row in rows))
 
 
 async def paid_since(conn: AsyncConnection, player_id: UUID, since: datetime) -> int:
@@ -276,3 +270,19 @@ async def stream_of_test(conn: AsyncConnection, test_id: UUID) -> AsyncIterator[
     )
     async for row in result:
         yield row
+
+
+_OF_PLAYER = sa.text("""
+select v.matchup_id, v.test_id, l.title as left_title, r.title as right_title, v.choice, v.took_ms, v.answered_at,
+       v.offer_g
+from votes v
+join styles l on l.test_id = v.test_id and l.position = v.left_position
+join styles r on r.test_id = v.test_id and r.position = v.right_position
+where v.player_id = :player_id
+order by v.matchup_id
+""")
+
+
+async def of_player(conn: AsyncConnection, player_id: UUID) -> Sequence[sa.Row]:
+    """All votes of a player with the titles of what was shown, oldest first."""
+    return (await conn.execute(_OF_PLAYER, {"player_id": player_id})).all()

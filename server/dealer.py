@@ -1,0 +1,168 @@
+"""A process's dealing room: the open tests with their planners, and the deals that are out.
+
+Nothing here is the record of anything. What is out lives in signed tickets, what was answered in votes; this memory only
+keeps a player from being dealt a pair twice or paid choices above the cap while his answers are still on their way.
+"""
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from uuid import UUID
+
+import numpy as np
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from game.dealing import Dealt, Seat, Table, deal
+from game.matchup import Matchup
+from game.style_test import StyleTest, TestState
+from ranking.pairing import Planner
+from server.stores import snapshots, tests
+
+log = structlog.get_logger()
+
+# Below this many answers a share says more about chance than about players.
+ENOUGH_TO_SHOW = 20
+
+
+@dataclass(slots=True)
+class _Out:
+    """Deals of one player that are neither answered (as far as this process knows) nor expired."""
+
+    matchups: dict[UUID, Matchup] = field(default_factory=dict)
+
+
+class Dealer:
+    """Deals rounds for all players of a process."""
+
+    def __init__(self, engine: AsyncEngine, *, seed: int | None = None) -> None:
+        self._engine = engine
+        self._rng = np.random.default_rng(secrets.randbits(64) if seed is None else seed)
+        self._tables: dict[UUID, Table] = {}
+        self._wins: dict[UUID, list[list[int]]] = {}
+        self._out: dict[UUID, _Out] = {}
+        self._expiries: deque[tuple[datetime, UUID, UUID]] = deque()
+
+    @property
+    def tables(self) -> list[Table]:
+        """The tests that are dealt from now."""
+        return list(self._tables.values())
+
+    def table(self, test_id: UUID) -> Table | None:
+        """The open table of a test."""
+        return self._tables.get(test_id)
+
+    async def refresh(self) -> None:
+        """Take up tests that were launched, leave those that ended, and give planners the newest ranking."""
+        async with self._engine.connect() as conn:
+            running = await tests.in_states(conn, [TestState.RUNNING])
+            versions = await snapshots.versions(conn)
+            stale = [
+                test.test_id
+                for test in running
+                if test.test_id not in self._tables
+                or versions.get(test.test_id, 0) > self._tables[test.test_id].snapshot
+            ]
+            fresh = {test_id: await snapshots.latest(conn, test_id) for test_id in stale}
+        now_open = {}
+        for test in running:
+            known = self._tables.get(test.test_id)
+            planner = known.planner if known else self._new_planner(test)
+            snapshot = fresh.get(test.test_id)
+            version = known.snapshot if known else 0
+            if snapshot is not None:
+                self._teach(planner, snapshot.state, test.test_id)
+                version = snapshot.version
+            now_open[test.test_id] = Table(test, planner, 1.0, version)
+        self._tables = now_open
+        self._wins = {test_id: wins for test_id, wins in self._wins.items() if test_id in now_open}
+
+    def _new_planner(self, test: StyleTest) -> Planner:
+        return Planner(len(test.ranked), test.goal, np.random.default_rng(self._rng.integers(2**63)))
+
+    def _teach(self, planner: Planner, state: dict, test_id: UUID) -> None:
+        """Give a planner the newest posterior, and tell it which deals of this process are still out."""
+        planner.update(
+            SimpleNamespace(
+                strength=np.array(state["strength"]), posterior_covariance=np.array(state["posterior_covariance"])
+            ),
+            in_flight=[
+                (matchup.left, matchup.right)
+                for out in self._out.values()
+                for matchup in out.matchups.values()
+                if matchup.test_id == test_id and max(matchup.left, matchup.right) < planner.n_items
+            ],
+        )
+        self._wins[test_id] = state["wins"]
+        kept = state.get("open_items")
+        if kept and len(kept) >= 2:
+            planner.restrict(kept)
+
+    def deal(self, seat: Seat, *, size: int) -> list[Dealt]:
+        """Pairs for a player, out of the tests that are open here."""
+        return deal(self.tables, seat, size=size, rng=self._rng)
+
+    def take_back(self, pair: Dealt) -> None:
+        """This pair was not handed out after all."""
+        table = self._tables.get(pair.test.test_id)
+        if table is not None and not pair.gold:
+            table.planner.expire(pair.left, pair.right)
+
+    def agreement(self, matchup: Matchup, choice: str) -> int | None:
+        """How many in a thousand of those who were asked this pair chose the same; None while too few were asked."""
+        chosen, other = (
+            (matchup.left, matchup.right) if choice == "left" else (matchup.right, matchup.left)
+        )
+        wins = self._wins.get(matchup.test_id)
+        if wins is None or choice not in ("left", "right") or max(chosen, other) >= len(wins):
+            return None
+        asked = wins[chosen][other] + wins[other][chosen]
+        return round(1000 * wins[chosen][other] / asked) if asked >= ENOUGH_TO_SHOW else None
+
+    def out_of(self, player_id: UUID, now: datetime) -> list[Matchup]:
+        """What this player holds unanswered and unexpired."""
+        self.forget_expired(now)
+        out = self._out.get(player_id)
+        return list(out.matchups.values()) if out else []
+
+    def remember(self, matchups: Iterable[Matchup]) -> None:
+        """These matchups were handed out."""
+        for matchup in matchups:
+            self._out.setdefault(matchup.player_id, _Out()).matchups[matchup.matchup_id] = matchup
+            self._expiries.append((matchup.expires_at, matchup.player_id, matchup.matchup_id))
+
+    def answered(self, player_id: UUID, matchup_ids: Iterable[UUID]) -> None:
+        """These matchups are on record now."""
+        out = self._out.get(player_id)
+        if out is not None:
+            for matchup_id in matchup_ids:
+                out.matchups.pop(matchup_id, None)
+            if not out.matchups:
+                del self._out[player_id]
+
+    def forget_expired(self, now: datetime) -> None:
+        """Let go of deals that can no longer be answered, and tell the planners so."""
+        while self._expiries and self._expiries[0][0] + timedelta(seconds=1) < now:
+            _, player_id, matchup_id = self._expiries.popleft()
+            out = self._out.get(player_id)
+            matchup = out.matchups.pop(matchup_id, None) if out else None
+            if out is not None and not out.matchups:
+                del self._out[player_id]
+            if matchup is not None and (table := self._tables.get(matchup.test_id)) is not None:
+                if max(matchup.left, matchup.right) < table.planner.n_items:
+                    table.planner.expire(matchup.left, matchup.right)
+
+    async def keep_fresh(self, every_s: float = 0.5) -> None:
+        """Refresh for ever; a database that is away for a while is waited for."""
+        while True:
+            try:
+                await self.refresh()
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                log.warning("dealer_refresh_failed", error=type(error).__name__)
+            await asyncio.sleep(every_s)

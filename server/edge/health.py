@@ -1,0 +1,59 @@
+"""Is it alive, is it ready, what has it counted, and what can it do: the addresses that machines ask."""
+
+from typing import Any
+
+from aiohttp import web
+
+from server.edge.wire import Reply, Route, json_bytes
+from server.stores import health
+
+
+class LiveReply(Reply):
+    """The process runs."""
+
+    status: str
+
+
+class ReadyReply(Reply):
+    """The process can serve; `jobs` tells how many seconds ago each background job last ended well."""
+
+    status: str
+    database: bool
+    jobs: dict[str, float]
+
+
+async def get_live(_: Any) -> dict[str, str]:
+    """The process answers."""
+    return {"status": "live"}
+
+
+async def get_ready(call: Any) -> dict[str, Any]:
+    """The database answers, too; and how late each job is."""
+    async with call.shell.engine.connect() as conn:
+        jobs = await health.job_ages_s(conn, call.now)
+    return {"status": "ready", "database": True, "jobs": jobs}
+
+
+async def get_metrics(call: Any) -> web.Response:
+    """Everything counted, for Prometheus."""
+    return web.Response(body=call.shell.metrics.exposition(), headers={"Content-Type": "text/plain; version=0.0.4"})
+
+
+def health_routes(api: dict[str, Any]) -> tuple[Route, ...]:
+    """The routes that every application has; `api` is its OpenAPI document."""
+    body = json_bytes(api)
+
+    async def get_openapi(_: Any) -> web.Response:
+        """This document."""
+        return web.Response(body=body, content_type="application/json")
+
+    return (
+        Route(method="GET", path="/health/live", handler=get_live, summary="Alive?", auth="none", reply=LiveReply),
+        Route(
+            method="GET", path="/health/ready", handler=get_ready, summary="Ready?", auth="none", reply=ReadyReply,
+            problems=(503,),
+        ),
+        Route(method="GET", path="/metrics", handler=get_metrics, summary="Metrics", auth="none", media="text/plain"),
+        Route(method="GET", path="/openapi.json", handler=get_openapi, summary="This document", auth="none"),
+    )
+

@@ -1,0 +1,104 @@
+"""Deal a round: tests open to this player, informative pairs, offers out of what this process has reserved, tickets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from game.dealing import Seat, eligible
+from game.matchup import Matchup, sign
+from game.style_test import StyleTest
+from rewards.days import day_of, day_starts_at
+from rewards.economy import Economy
+from server.budget_desk import BudgetDesk
+from server.dealer import Dealer
+from server.ids import uuid7
+from server.stores import players, votes
+
+
+@dataclass(frozen=True, slots=True)
+class DealtMatchup:
+    """A matchup with its ticket, and the test whose styles it shows."""
+
+    matchup: Matchup
+    ticket: str
+    test: StyleTest
+
+
+@dataclass(frozen=True, slots=True)
+class DealtRound:
+    """A round; `reason` says why it is empty."""
+
+    round_id: UUID
+    matchups: tuple[DealtMatchup, ...]
+    reason: str | None = None
+
+
+async def deal_round(
+    engine: AsyncEngine,
+    dealer: Dealer,
+    budget_desk: BudgetDesk,
+    *,
+    keys: Mapping[int, bytes],
+    player_id: UUID,
+    device: bytes,
+    size: int,
+    economy: Economy,
+    ticket_life: timedelta,
+    now: datetime,
+) -> DealtRound:
+    """Deal up to `size` matchups. Nothing is written: a ticket carries all there is to know of a matchup.
+
+    A muted player is still dealt pairs, with offers of 0 g: play goes on, and his page says why it earns nothing.
+    """
+    round_id = uuid7()
+    tables = dealer.tables
+    async with engine.connect() as conn:
+        player = await players.find(conn, player_id)
+        if player is None:
+            return DealtRound(round_id, (), "player_gone")
+        met = await votes.met_by(conn, player_id, [table.test.test_id for table in tables])
+        paid_today = await votes.paid_since(conn, player_id, day_starts_at(day_of(now)))
+    # Another process may have recorded what this one still believes to be out.
+    out = [matchup for matchup in dealer.out_of(player_id, now) if matchup.matchup_id not in met.matchup_ids]
+    for matchup in out:
+        met.pairs.setdefault(matchup.test_id, []).append((matchup.left, matchup.right))
+    seat = Seat(player_id, player.facts(now), met={test_id: frozenset(pairs) for test_id, pairs in met.pairs.items()})
+    if not eligible(tables, seat):
+        return DealtRound(round_id, (), "no_test_open")
+    paid_left = economy.paid_choices_per_day - paid_today - sum(1 for matchup in out if matchup.offer_g > 0)
+    if paid_left <= 0:
+        return DealtRound(round_id, (), "daily_cap_reached")
+    dealt = []
+    reason = "all_pairs_met"
+    for pair in dealer.deal(seat, size=min(size, paid_left)):
+        if reason == "budget_exhausted":
+            dealer.take_back(pair)
+            continue
+        offer_g = 0 if player.standing == "muted" else economy.choice_g
+        block_id = budget_desk.offer(pair.test.test_id, offer_g) if offer_g else UUID(int=0)
+        if block_id is None:
+            reason = "budget_exhausted"
+            dealer.take_back(pair)
+            continue
+        matchup = Matchup(
+            matchup_id=uuid7(),
+            player_id=player_id,
+            test_id=pair.test.test_id,
+            block_id=block_id,
+            left=pair.left,
+            right=pair.right,
+            offer_g=offer_g,
+            dealt_at=now,
+            expires_at=now + ticket_life,
+            device=device,
+            segment=pair.segment,
+            explored=pair.explored,
+            snapshot=pair.snapshot,
+            probability=pair.probability,
+        )
+        dealt.append(DealtMatchup(matchup, sign(matchup, keys), pair.test))
+    dealer.remember(entry.matchup for entry in dealt)
+    return DealtRound(round_id, tuple(dealt), None if dealt else reason)

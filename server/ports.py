@@ -1,0 +1,43 @@
+"""What the shell is made of: one value that holds what handlers may use, and the clock."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from rewards.economy import Economy
+from server.budget_desk import BudgetDesk
+from server.config import Config
+from server.dealer import Dealer
+from server.desk import Desk
+from server.edge.limits import Limiter
+from server.metrics import Metrics
+from server.revocations import Revocations
+
+Clock = Callable[[], datetime]
+
+
+def system_clock() -> datetime:
+    """The server's own time, which decides everything: a phone's clock is never believed."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """What the players' application runs on."""
+
+    config: Config
+    engine: AsyncEngine
+    borrow: Callable[[], AbstractAsyncContextManager[asyncpg.Connection]]
+    desk: Desk
+    dealer: Dealer
+    budget_desk: BudgetDesk
+    limiter: Limiter
+    revocations: Revocations
+    metrics: Metrics
+    economy: Economy
+    gateways: Mapping[str, Callable[[str], Awaitable[str]]] = field(default_factory=dict)
+    clock: Clock = system_clock

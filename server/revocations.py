@@ -1,0 +1,45 @@
+"""Sessions that must be refused although their tokens are still good: polled, because tokens ask no database."""
+
+import asyncio
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from server.stores import players
+
+log = structlog.get_logger()
+
+# Sessions live at most so long, so older revocations have no token left to refuse.
+SESSION_LIFE = timedelta(days=30)
+
+
+class Revocations:
+    """The sessions revoked lately. A revocation on another process is known here after at most one poll."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._revoked: set[UUID] = set()
+        self._since: datetime | None = None
+
+    def __contains__(self, session_id: UUID) -> bool:
+        return session_id in self._revoked
+
+    async def refresh(self, now: datetime) -> None:
+        """Read what was revoked since the last look (with an overlap: clocks of processes differ)."""
+        since = self._since - timedelta(seconds=60) if self._since else now - SESSION_LIFE
+        async with self._engine.connect() as conn:
+            self._revoked.update(await players.revoked_since(conn, since))
+        self._since = now
+
+    async def keep_fresh(self, clock, every_s: float = 2.0) -> None:
+        """Refresh for ever."""
+        while True:
+            try:
+                await self.refresh(clock())
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                log.warning("revocations_refresh_failed", error=type(error).__name__)
+            await asyncio.sleep(every_s)

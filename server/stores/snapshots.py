@@ -1,0 +1,88 @@
+"""Snapshots: what a refit concluded of a test, one row a version; the latest is what dealing and pages read.
+
+Race settled here: two workers that refit one test at once. The key (test, version) lets one insert win; the other's
+work is thrown away, which costs time and nothing else (a snapshot is an opinion and can always be made again).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.stores.db import metadata
+
+snapshots = sa.Table(
+    "snapshots",
+    metadata,
+    sa.Column("test_id", sa.Uuid, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("votes", sa.Integer, nullable=False),
+    # What pages show: one document, ready to send.
+    sa.Column("document", JSONB, nullable=False),
+    # What dealing needs: strengths and covariances per segment.
+    sa.Column("state", JSONB, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One version of what is known of a test."""
+
+    test_id: UUID
+    version: int
+    at: datetime
+    votes: int
+    document: dict[str, Any]
+    state: dict[str, Any]
+
+
+async def write(conn: AsyncConnection, snapshot: Snapshot, *, keep: int = 50) -> bool:
+    """Record a snapshot and forget all but the last `keep`; False when somebody else wrote this version."""
+    written = await conn.execute(
+        insert(snapshots)
+        .values(
+            test_id=snapshot.test_id,
+            version=snapshot.version,
+            at=snapshot.at,
+            votes=snapshot.votes,
+            document=snapshot.document,
+            state=snapshot.state,
+        )
+        .on_conflict_do_nothing()
+    )
+    if written.rowcount == 1:
+        await conn.execute(
+            sa.delete(snapshots).where(
+                snapshots.c.test_id == snapshot.test_id, snapshots.c.version <= snapshot.version - keep
+            )
+        )
+    return written.rowcount == 1
+
+
+async def latest(conn: AsyncConnection, test_id: UUID) -> Snapshot | None:
+    """The newest snapshot of a test."""
+    row = (
+        await conn.execute(
+            sa.select(snapshots)
+            .where(snapshots.c.test_id == test_id)
+            .order_by(snapshots.c.version.desc())
+            .limit(1)
+        )
+    ).one_or_none()
+    return Snapshot(**row._asdict()) if row else None
+
+
+async def versions(conn: AsyncConnection) -> dict[UUID, int]:
+    """The newest version of each test that is running or paused."""
+    rows = await conn.execute(
+        sa.text(
+            "select t.test_id, coalesce((select max(version) from snapshots s where s.test_id = t.test_id), 0) as version"
+            " from style_tests t where t.state in ('running', 'paused')"
+        )
+    )
+    return {row.test_id: row.version for row in rows}
