@@ -160,7 +160,7 @@ compensates instead. What is not here does not happen."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FulfilmentOrder:
-    """One box on its way to one player. `stock_week` and `stock_region` name the stock it was set aside from, if any."""
+    """One box on its way to one player. `stock_week`, `stock_region`: the stock it was set aside from, if any."""
 
     id: UUID
     player_id: UUID
@@ -395,7 +395,7 @@ DAMAGE_TEXT_MOST = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DamageReport:
-    """What a player says of a box that arrived spoilt, with a picture; and what the office concluded, with its words."""
+    """What a player says of a box that arrived spoilt, with a picture; and what the office answered."""
 
     id: UUID
     order_id: UUID

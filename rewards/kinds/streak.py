@@ -13,7 +13,7 @@ from rewards.kinds.awards import Award, Figure
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Streak:
-    """A player's run of days: `days` in the current week of the run (less than a full one), and the cards left in it."""
+    """A player's run of days: `days` in the current week of the run (never a full one), and its cards left."""
 
     claimed_on: date | None = None
     days: int = 0
