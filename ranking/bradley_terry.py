@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranking import connectivity
-from ranking._newton import Likelihood, Peak, maximise
+from ranking._newton import MAX_STEPS, TOLERANCE, Likelihood, Peak, maximise
 from ranking.comparisons import (
     CLUSTER_VOTERS,
     LEFT,
@@ -41,6 +41,7 @@ TIE_SD: Final = 3.0
 PRIOR_GUESS: Final = 0.25
 """Variance of strengths before any vote (logits^2), worth PRIOR_WORTH styles of evidence."""
 PRIOR_WORTH: Final = 2.0
+VARIANCE_TOLERANCE: Final = 1e-7
 FEW_VOTERS: Final = 30
 FEW_VOTERS_EFFECT: Final = 1.3
 EARLY_VOTES: Final = 40
@@ -356,22 +357,41 @@ def _empirical_bayes(likelihood: Likelihood, start: Floats, variance: float, imp
     n = likelihood.n
     at = log(variance)
     last_at = last_gap = 0.0
+    prior = _precision(likelihood, variance)
+    diagonal = prior.reshape(-1)[: n * likelihood.width : likelihood.width + 1]
     x = start
-    for round_ in range(improvements + 1):
+    settled = improvements == 0
+    for step in range(MAX_STEPS):
+        # Newton's step for the strengths and a secant step for the variance, together: each corrects the other.
         variance = exp(at)
-        peak, covariance = _peak(likelihood, variance, x)
-        x = peak.x
+        diagonal[:] = 1.0 / variance
+        gradient, curvature = likelihood.climb(x)
+        curvature += prior
+        covariance: Floats = np.linalg.inv(curvature)
+        move = covariance @ (gradient - prior @ x)
+        longest = float(np.abs(move).max())
+        if longest > 1.0:
+            peak = maximise(likelihood, prior, x)
+            if not peak.converged:
+                return Fit(peak.x, covariance, variance, False, likelihood)
+            x = peak.x
+            continue
+        if settled and longest < 0.01 * TOLERANCE:
+            return Fit(x, covariance, variance, True, likelihood)
+        x = x + move
+        if settled:
+            continue
         strength = x[:n]
-        spent = n - float(np.trace(covariance[:n, :n])) / variance
+        spent = n - float(covariance.reshape(-1)[: n * likelihood.width : likelihood.width + 1].sum()) / variance
         better = (float(strength @ strength) + PRIOR_WORTH * PRIOR_GUESS) / (spent + PRIOR_WORTH)
         gap = log(better) - at
-        if abs(gap) < 1e-8 or round_ == improvements:
-            break
-        slope = (gap - last_gap) / (at - last_at) if round_ else -1.0
+        slope = (gap - last_gap) / (at - last_at) if last_at and at != last_at else -1.0
         last_at, last_gap = at, gap
-        move = -gap / slope if slope < -0.02 else gap
-        at += min(max(move, -1.6), 1.6)
-    return Fit(x, covariance, variance, peak.converged, likelihood)
+        change = -gap / slope if -4.0 < slope < -0.02 else gap
+        at += min(max(change, -1.6), 1.6)
+        improvements -= 1
+        settled = improvements == 0 or (abs(gap) < VARIANCE_TOLERANCE and longest < TOLERANCE)
+    return Fit(x, covariance, variance, False, likelihood)
 
 
 def _plain(table: Floats, likelihood: Likelihood, start: Floats) -> tuple[Fit, str]:
