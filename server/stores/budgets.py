@@ -10,6 +10,7 @@ is not settled here: the floor of its account does that, should all of this be w
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ from rewards import ledger as books
 from rewards.budgets import Block, Caps, Rate, Switches
 from rewards.days import day_of
 from rewards.ledger import Account, AccountKind
+from rewards.pacing import Pace
 from server.stores.db import metadata
 from server.stores.ledger import REFUSE_CHANGE
 
@@ -97,12 +99,27 @@ paces = sa.Table(
     "paces",
     metadata,
     sa.Column("budget_id", sa.Uuid, sa.ForeignKey("budgets.budget_id"), primary_key=True),
-    # The share of asked-for offers that are made; everything that was offered is paid.
+    # The hour's pace, made at its start.
+    sa.Column("begins_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("promised_at_start_g", sa.BigInteger, nullable=False),
+    sa.Column("target_g", sa.BigInteger, nullable=False),
+    sa.Column("budget_g", sa.BigInteger, nullable=False),
+    # The share of asked-for offers that are made now; everything that was offered is paid.
     sa.Column("deal_permille", sa.Integer, nullable=False),
-    sa.Column("planned_g", sa.BigInteger, nullable=False),
-    sa.Column("spent_g", sa.BigInteger, nullable=False),
     sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     sa.CheckConstraint("deal_permille between 0 and 1000", name="permille"),
+)
+
+demands = sa.Table(
+    "demands",
+    metadata,
+    # What each process says of each paced budget, for pacing only: money never depends on it.
+    sa.Column("process_id", sa.Uuid, primary_key=True),
+    sa.Column("budget_id", sa.Uuid, primary_key=True),
+    sa.Column("unoffered_g", sa.BigInteger, nullable=False),
+    sa.Column("asked_g_per_minute", sa.BigInteger, nullable=False),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
 )
 
 switches = sa.Table(
@@ -169,18 +186,18 @@ class Budget:
         return self.rate.charge_fen(self.settled_g)
 
 
-_BUDGET = """
+_BUDGET_COLUMNS = """
 select b.*,
        coalesce((select a.balance from accounts a where a.account_id = account_id(b.kind || '_budget', b.budget_id)), 0)
            as left_g,
        coalesce((select sum(a.balance) from reservations r
                  join accounts a on a.account_id = account_id('reservation', r.block_id)
                  where r.budget_id = b.budget_id and r.released_at is null), 0)::bigint as blocked_g
-from budgets b
 """
+_BUDGET = _BUDGET_COLUMNS + "from budgets b\n"
 
 
-def _budget(row: sa.Row) -> Budget:
+def _budget(row: Any) -> Budget:
     return Budget(
         budget_id=row.budget_id,
         kind=row.kind,
@@ -394,7 +411,7 @@ left join (select block_id, sum(amount_g) as held_g from grants where state = 'h
 """
 
 
-def _block(row: sa.Row) -> Block:
+def _block(row: Any) -> Block:
     kind = AccountKind.TEST_BUDGET if row.budget_kind == "test" else AccountKind.PROGRAMME_BUDGET
     return Block(
         id=row.block_id,
@@ -406,7 +423,7 @@ def _block(row: sa.Row) -> Block:
     )
 
 
-async def _with_debts(conn: AsyncConnection, rows: Sequence[sa.Row]) -> list[OpenBlock]:
+async def _with_debts(conn: AsyncConnection, rows: Sequence[Any]) -> list[OpenBlock]:
     # One statement, hence one snapshot: a settlement lowers the balance and the debt together.
     owed = {
         row.block_id: row
@@ -451,7 +468,7 @@ async def lock_own_block(conn: AsyncConnection, block_id: UUID, process_id: UUID
 async def record_release(
     conn: AsyncConnection, open_block: OpenBlock, *, given_back_g: int, look_at: datetime, now: datetime
 ) -> None:
-    """Write what a block gave back (perhaps nothing). It is closed once it owes and holds nothing, else looked at again."""
+    """Write what a block gave back (perhaps nothing). Once it owes and holds nothing it is closed, for good."""
     closed = open_block.balance_g == given_back_g and now >= open_block.block.releasable_at
     await conn.execute(
         sa.update(reservations)
@@ -482,6 +499,119 @@ async def reopen_block(conn: AsyncConnection, block_id: UUID, now: datetime) -> 
     await conn.execute(
         sa.update(reservations).where(reservations.c.block_id == block_id).values(released_at=None, look_at=now)
     )
+
+
+# --- pacing ------------------------------------------------------------------------------------
+
+
+async def paces_now(conn: AsyncConnection) -> dict[UUID, int]:
+    """The share of offers to make, in permille, of every budget that is paced."""
+    rows = await conn.execute(sa.select(paces.c.budget_id, paces.c.deal_permille))
+    return {row.budget_id: row.deal_permille for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a process has reserved of a budget and not offered, and how fast players ask for offers."""
+
+    budget_id: UUID
+    unoffered_g: int
+    asked_g_per_minute: int
+
+
+async def report_demand(conn: AsyncConnection, process_id: UUID, told: Sequence[Demand], *, now: datetime) -> None:
+    """Write what a process says of its paced budgets, over what it said before."""
+    statement = insert(demands).values(
+        [
+            {
+                "process_id": process_id,
+                "budget_id": each.budget_id,
+                "unoffered_g": each.unoffered_g,
+                "asked_g_per_minute": each.asked_g_per_minute,
+                "at": now,
+            }
+            for each in told
+        ]
+    )
+    await conn.execute(
+        statement.on_conflict_do_update(
+            index_elements=["process_id", "budget_id"],
+            set_={name: statement.excluded[name] for name in ("unoffered_g", "asked_g_per_minute", "at")},
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Paced:
+    """A budget to pace: what of it is promised, how much players ask for, and its pace until now, if it had one."""
+
+    budget: Budget
+    promised_g: int
+    asked_g_per_minute: int
+    current: Pace | None
+
+
+async def paced(conn: AsyncConnection, *, since: datetime) -> list[Paced]:
+    """All open budgets that have a plan, with the demand that processes have reported since a moment."""
+    rows = await conn.execute(
+        sa.text(
+            # Two constants.
+            _BUDGET_COLUMNS  # noqa: S608
+            + """
+       , p.begins_at, p.ends_at, p.promised_at_start_g, p.target_g, p.budget_g,
+       coalesce(d.unoffered_g, 0)::bigint as unoffered_g, coalesce(d.asked, 0)::bigint as asked_g_per_minute
+from budgets b
+left join paces p using (budget_id)
+left join (select budget_id, sum(unoffered_g) as unoffered_g, sum(asked_g_per_minute) as asked
+           from demands where at >= :since group by budget_id) d using (budget_id)
+where b.closed_at is null and b.plan_ends_at is not null
+order by b.budget_id
+"""
+        ),
+        {"since": since},
+    )
+    found = []
+    for row in rows:
+        budget = _budget(row)
+        current = row.begins_at and Pace(
+            begins_at=row.begins_at,
+            ends_at=row.ends_at,
+            promised_at_start_g=row.promised_at_start_g,
+            target_g=row.target_g,
+            budget_g=row.budget_g,
+        )
+        # What lies in blocks is promised, but for what the processes say they have not offered.
+        promised_g = max(budget.settled_g, budget.settled_g + budget.reserved_g - row.unoffered_g)
+        found.append(Paced(budget, promised_g, row.asked_g_per_minute, current))
+    return found
+
+
+async def record_pace(
+    conn: AsyncConnection, budget_id: UUID, current: Pace, *, deal_permille: int, now: datetime
+) -> None:
+    """Write the pace of a budget, over the one before."""
+    values = {
+        "begins_at": current.begins_at,
+        "ends_at": current.ends_at,
+        "promised_at_start_g": current.promised_at_start_g,
+        "target_g": current.target_g,
+        "budget_g": current.budget_g,
+        "deal_permille": deal_permille,
+        "at": now,
+    }
+    await conn.execute(
+        insert(paces)
+        .values(budget_id=budget_id, **values)
+        .on_conflict_do_update(index_elements=["budget_id"], set_=values)
+    )
+
+
+async def forget_old_paces(conn: AsyncConnection, *, before: datetime) -> None:
+    """Drop paces of budgets that are closed, and what processes said that have been silent for long."""
+    await conn.execute(
+        sa.text("delete from paces p using budgets b where b.budget_id = p.budget_id and b.closed_at is not null")
+    )
+    await conn.execute(sa.delete(demands).where(demands.c.at < before))
 
 
 # --- switches ------------------------------------------------------------------------------------

@@ -67,8 +67,7 @@ CREATE TABLE budgets (
     CONSTRAINT pk_budgets PRIMARY KEY (budget_id),
     CONSTRAINT ck_budgets_kind_known CHECK (kind in ('test', 'programme')),
     CONSTRAINT ck_budgets_test_has_merchant CHECK ((kind = 'test') = (merchant_id is not null)),
-    CONSTRAINT ck_budgets_rate_positive CHECK (rate_fen >= 0 and rate_g > 0),
-    CONSTRAINT ck_budgets_charged_within_bought CHECK (charged_g <= bought_g - returned_g)
+    CONSTRAINT ck_budgets_rate_positive CHECK (rate_fen >= 0 and rate_g > 0)
 );
 
 CREATE TABLE caps (
@@ -85,6 +84,15 @@ CREATE TABLE reserved_days (
     reserved_g BIGINT NOT NULL,
     CONSTRAINT pk_reserved_days PRIMARY KEY (scope_id, day),
     CONSTRAINT ck_reserved_days_reserved_not_negative CHECK (reserved_g >= 0)
+);
+
+CREATE TABLE demands (
+    process_id UUID NOT NULL,
+    budget_id UUID NOT NULL,
+    unoffered_g BIGINT NOT NULL,
+    asked_g_per_minute BIGINT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_demands PRIMARY KEY (process_id, budget_id)
 );
 
 CREATE TABLE switches (
@@ -117,6 +125,14 @@ CREATE TABLE grants (
     CONSTRAINT ck_grants_state_known CHECK (state in ('held', 'settled', 'voided')),
     CONSTRAINT ck_grants_void_has_reason CHECK ((state = 'voided') = (void_reason is not null)),
     CONSTRAINT ck_grants_end_has_moment CHECK ((state = 'held') = (final_at is null))
+);
+
+CREATE TABLE job_runs (
+    job TEXT NOT NULL,
+    ended_well_at TIMESTAMP WITH TIME ZONE,
+    failed_at TIMESTAMP WITH TIME ZONE,
+    failure TEXT,
+    CONSTRAINT pk_job_runs PRIMARY KEY (job)
 );
 
 CREATE TABLE players (
@@ -203,6 +219,8 @@ CREATE TABLE reservations (
     reserved_at TIMESTAMP WITH TIME ZONE NOT NULL,
     lapses_at TIMESTAMP WITH TIME ZONE NOT NULL,
     releasable_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    look_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    undealt_g BIGINT,
     releases INTEGER DEFAULT '0' NOT NULL,
     released_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT pk_reservations PRIMARY KEY (block_id),
@@ -213,9 +231,12 @@ CREATE TABLE reservations (
 
 CREATE TABLE paces (
     budget_id UUID NOT NULL,
+    begins_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    ends_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    promised_at_start_g BIGINT NOT NULL,
+    target_g BIGINT NOT NULL,
+    budget_g BIGINT NOT NULL,
     deal_permille INTEGER NOT NULL,
-    planned_g BIGINT NOT NULL,
-    spent_g BIGINT NOT NULL,
     at TIMESTAMP WITH TIME ZONE NOT NULL,
     CONSTRAINT pk_paces PRIMARY KEY (budget_id),
     CONSTRAINT ck_paces_permille CHECK (deal_permille between 0 and 1000),
@@ -310,7 +331,7 @@ CREATE INDEX ix_player_sessions_revoked_at ON player_sessions (revoked_at) WHERE
 
 CREATE INDEX ix_reservations_open_budget_id ON reservations (budget_id) WHERE released_at IS NULL;
 
-CREATE INDEX ix_reservations_open_releasable_at ON reservations (releasable_at) WHERE released_at IS NULL;
+CREATE INDEX ix_reservations_open_look_at ON reservations (look_at) WHERE released_at IS NULL;
 
 CREATE INDEX ix_style_tests_merchant_id_created_at ON style_tests (merchant_id, created_at, test_id);
 
@@ -328,7 +349,7 @@ begin
 end $$;
 
 create or replace function account_id(kind text, owner_id uuid) returns uuid
-language sql immutable strict parallel safe as $$
+language sql immutable parallel safe as $$
     select overlay(overlay(encode(substr(sha256(convert_to(kind || ':' || owner_id::text, 'UTF8')), 1, 16), 'hex')
                            placing '8' from 13 for 1) placing '8' from 17 for 1)::uuid
 $$;
