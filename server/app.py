@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import redis.asyncio as redis
 from aiohttp import web
 
@@ -25,7 +27,7 @@ from server.edge.wire import MAX_BODY_BYTES, Route
 from server.metrics import Metrics
 from server.ports import Clock, Shell, system_clock
 from server.revocations import Revocations
-from server.stores.db import engine_from, pool_from, transaction
+from server.stores.db import engine_from, plain, pool_from, transaction
 
 SHELL: web.AppKey[Shell] = web.AppKey("shell", Shell)
 
@@ -34,11 +36,12 @@ SHELL: web.AppKey[Shell] = web.AppKey("shell", Shell)
 async def shell_of(config: Config, *, clock: Clock = system_clock, economy: Economy | None = None) -> AsyncIterator[Shell]:
     """Everything the players' application runs on, started in order and stopped in reverse."""
     assert config.database_url, "the caller starts or names a database first"
+    url = config.database_url
     economy = economy or Economy()
     async with contextlib.AsyncExitStack() as stack:
-        engine = engine_from(config.database_url, pool_size=10)
+        engine = engine_from(url, pool_size=10)
         stack.push_async_callback(engine.dispose)
-        pool = await pool_from(config.database_url, size=4)
+        pool = await pool_from(url, size=4)
         stack.push_async_callback(pool.close)
         limiter: MemoryLimiter | RedisLimiter = MemoryLimiter()
         if config.redis_url:
@@ -47,7 +50,7 @@ async def shell_of(config: Config, *, clock: Clock = system_clock, economy: Econ
             limiter = RedisLimiter(client)
         desk: Desk
         if config.desk:
-            desk = GroupDesk(pool.acquire, batch=config.desk_batch)
+            desk = GroupDesk(lambda: asyncpg.connect(plain(url)), pool.acquire, batch=config.desk_batch)
         else:
 
             @contextlib.asynccontextmanager
@@ -60,9 +63,10 @@ async def shell_of(config: Config, *, clock: Clock = system_clock, economy: Econ
         stack.push_async_callback(desk.close)
         dealer = Dealer(engine)
         revocations = Revocations(engine)
-        budget_desk = await stack.enter_async_context(
-            BudgetDesk.opened(engine, economy=economy, ticket_ttl_s=config.ticket_ttl_s, clock=clock)
+        budget_desk = BudgetDesk(
+            engine, economy=economy, ticket_life=timedelta(seconds=config.ticket_ttl_s), clock=clock
         )
+        stack.push_async_callback(budget_desk.close)
         shell = Shell(
             config=config,
             engine=engine,
@@ -80,6 +84,7 @@ async def shell_of(config: Config, *, clock: Clock = system_clock, economy: Econ
         await revocations.refresh(clock())
         tasks = [
             asyncio.create_task(dealer.keep_fresh(), name="dealer"),
+            asyncio.create_task(budget_desk.keep_filled(), name="budget_desk"),
             asyncio.create_task(revocations.keep_fresh(clock), name="revocations"),
         ]
         stack.push_async_callback(_end, tasks)

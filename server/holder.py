@@ -108,18 +108,20 @@ class Server:
         if not sys.platform.startswith("linux") or not self.home.exists():
             return
         began = time.monotonic()
-        severity = -1
+        main = self.main_pid()
+        insisted = 0
         while remains := _processes_in(self.home):
-            passed_s = time.monotonic() - began
-            step = (passed_s > 10.0) + (passed_s > 20.0)
-            if step > severity:
-                severity = step
-                main = self.main_pid()
-                if step == 0 and main in remains:
+            # A server whose holder was killed may finish its work; backends without their server have none left that
+            # counts (a dead server's log is replayed anyway), and a busy one would not notice for hours.
+            steps = (0.0, 10.0, 20.0) if main in remains else (-1.0, 0.5, 5.0)
+            step = sum(time.monotonic() - began > after_s for after_s in steps)
+            if step > insisted:
+                insisted = step
+                if step == 1 and main in remains:
                     _send(main, self.stop_signal)
-                elif step > 0:
+                elif step > 1:
                     for pid in remains:
-                        _send(pid, signal.SIGQUIT if step == 1 else signal.SIGKILL)
+                        _send(pid, signal.SIGQUIT if step == 2 else signal.SIGKILL)
             time.sleep(0.02)
         for path in self.stale_files():
             path.unlink(missing_ok=True)
@@ -131,8 +133,6 @@ class Server:
         except subprocess.TimeoutExpired:
             child.send_signal(signal.SIGQUIT)
             child.wait()
-        with contextlib.suppress(OSError):
-            self.socket_dir.rmdir()
 
     def last_words(self) -> str:
         """The last line of the log that says something: why a start failed."""
@@ -332,6 +332,10 @@ class Holder:
         except OSError as failure:
             self._report(f"The embedded {self.server.name} cannot start in {self.server.data_dir}: {failure}.")
             return 1
+        finally:
+            # Not empty means that somebody's server is still in it: then it stays.
+            with contextlib.suppress(OSError):
+                self.server.socket_dir.rmdir()
 
     def _keep(self) -> int:
         hasty = 0
@@ -351,7 +355,7 @@ class Holder:
                 return 1
             # At once the first time: whoever was answering players is waiting.
             if hasty > 1:
-                self._pause(min(5.0, 0.1 * 2.0**hasty))
+                self._pause(min(2.0, 0.1 * 2.0**hasty))
             if self._is_over():
                 return 0
             self.server.clear_remains()

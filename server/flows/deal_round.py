@@ -66,11 +66,14 @@ async def deal_round(
     for matchup in out:
         met.pairs.setdefault(matchup.test_id, []).append((matchup.left, matchup.right))
     seat = Seat(player_id, player.facts(now), met={test_id: frozenset(pairs) for test_id, pairs in met.pairs.items()})
-    if not eligible(tables, seat):
+    open_to_player = eligible(tables, seat)
+    if not open_to_player:
         return DealtRound(round_id, (), "no_test_open")
     paid_left = economy.paid_choices_per_day - paid_today - sum(1 for matchup in out if matchup.offer_g > 0)
     if paid_left <= 0:
         return DealtRound(round_id, (), "daily_cap_reached")
+    if player.standing != "muted":
+        await budget_desk.ready([table.test.test_id for table, _ in open_to_player])
     dealt = []
     reason = "all_pairs_met"
     for pair in dealer.deal(seat, size=min(size, paid_left)):

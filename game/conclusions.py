@@ -1,0 +1,232 @@
+"""What a test says to its merchant: a status for the whole, a verdict for each style, each with its reason in words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from ranking.scores import Scores
+from ranking.stopping import Decision
+
+
+class DecisionStatus(StrEnum):
+    """How far a test has come."""
+
+    NO_DATA = "no_data"
+    COLLECTING = "collecting"
+    READY = "ready"
+    REVIEW = "review"
+    UNHEALTHY = "unhealthy"
+
+
+class Verdict(StrEnum):
+    """What to do with a style."""
+
+    HIT = "hit"
+    STEADY = "steady"
+    REVISE = "revise"
+    CUT = "cut"
+    INSUFFICIENT = "insufficient"
+
+
+STATUS_WORDS = {
+    DecisionStatus.NO_DATA: ("还没有投票", "No votes yet"),
+    DecisionStatus.COLLECTING: ("收集中,还不能下结论", "Collecting; too early to say"),
+    DecisionStatus.READY: ("可以决定了", "Ready to decide"),
+    DecisionStatus.REVIEW: ("已结束,但把握不足,请人工判断", "Ended without enough certainty; judge for yourself"),
+    DecisionStatus.UNHEALTHY: ("数据异常,请先检查", "The data are not healthy; look into it first"),
+}
+VERDICT_WORDS = {
+    Verdict.HIT: ("爆款潜力", "Make"),
+    Verdict.STEADY: ("平销", "Steady"),
+    Verdict.REVISE: ("改款", "Revise"),
+    Verdict.CUT: ("淘汰", "Cut"),
+    Verdict.INSUFFICIENT: ("样本不足", "Not enough votes"),
+}
+
+MIN_VOTES_PER_STYLE = 20
+# Beyond this the side of the screen speaks louder than the styles: 0.4 logit is 60 : 40 for whatever stands left.
+SIDE_EFFECT_LIMIT = 0.4
+GOLD_FLOOR = 0.8
+GOLD_MIN = 30
+MUTED_SHARE_LIMIT = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What the data look like, apart from what they say: counts of votes, of gold answers, and of weightless votes."""
+
+    votes: int
+    gold_asked: int = 0
+    gold_passed: int = 0
+    weightless: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StyleConclusion:
+    """The verdict on one style, with its reason in Chinese and English."""
+
+    verdict: Verdict
+    reason_zh: str
+    reason_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ailment:
+    """Something that makes the data doubtful: a stable code and a sentence in each language."""
+
+    code: str
+    zh: str
+    en: str
+
+
+def ailments(scores: Scores | None, health: Health) -> tuple[Ailment, ...]:
+    """What is wrong with the data of a test; nothing when they are healthy."""
+    found = []
+    if scores is not None and scores.side_effect is not None:
+        side = scores.side_effect
+        if abs(side.estimate) - 2 * side.standard_error > SIDE_EFFECT_LIMIT:
+            found.append(
+                Ailment(
+                    "side_bias",
+                    "左右位置的影响过大,玩家可能没有认真看图。",
+                    "The side of the screen matters more than it should; players may not be looking.",
+                )
+            )
+    if health.gold_asked >= GOLD_MIN and health.gold_passed < GOLD_FLOOR * health.gold_asked:
+        found.append(
+            Ailment(
+                "gold_failed",
+                f"检验题只答对 {health.gold_passed}/{health.gold_asked},投票质量可疑。",
+                f"Only {health.gold_passed} of {health.gold_asked} check pairs were answered well.",
+            )
+        )
+    if health.votes >= 100 and health.weightless > MUTED_SHARE_LIMIT * health.votes:
+        found.append(
+            Ailment(
+                "too_many_invalid",
+                f"{health.weightless}/{health.votes} 票因异常不计入。",
+                f"{health.weightless} of {health.votes} votes carry no weight because they look abusive.",
+            )
+        )
+    if scores is not None and any(flag.code == "disconnected" for flag in scores.flags) and health.votes >= 200:
+        found.append(
+            Ailment(
+                "disconnected",
+                "有的款式还没有互相比较过,无法排出统一名次。",
+                "Some styles were never compared with the others, so they cannot share one ranking.",
+            )
+        )
+    return tuple(found)
+
+
+def status_of(
+    decision: Decision | None, health: Health, ills: Sequence[Ailment], *, reached: bool, ended: bool
+) -> DecisionStatus:
+    """The status word of a test. `reached`: the goal's own rule fired; `ended`: nothing more will be asked."""
+    if health.votes == 0 or decision is None:
+        return DecisionStatus.NO_DATA
+    if ills:
+        return DecisionStatus.UNHEALTHY
+    if reached:
+        return DecisionStatus.READY
+    return DecisionStatus.REVIEW if ended else DecisionStatus.COLLECTING
+
+
+def conclude(
+    scores: Scores, decision: Decision, *, keep: int, confidence: float, status: DecisionStatus
+) -> tuple[StyleConclusion, ...]:
+    """A verdict for each style of a test.
+
+    Before the goal is reached only what is certain already is said of a style (it is out, or it was asked too little);
+    a hit is named when, and only when, the test as a whole has reached its goal on healthy data.
+    """
+    p_top = scores.p_top(keep)
+    low, high = scores.interval(0.95)
+    chosen = set(decision.chosen) if status is DecisionStatus.READY else set()
+    dropped = set(decision.dropped)
+    return tuple(
+        _one(
+            item,
+            chosen=item in chosen,
+            dropped=item in dropped,
+            p=float(p_top[item]),
+            low=float(low[item]),
+            high=float(high[item]),
+            rank=int(scores.rank[item]),
+            asked=float(scores.shown[item]),
+            keep=keep,
+            certain=1.0 - confidence,
+            status=status,
+        )
+        for item in range(scores.n_items)
+    )
+
+
+def _one(
+    item: int,
+    *,
+    chosen: bool,
+    dropped: bool,
+    p: float,
+    low: float,
+    high: float,
+    rank: int,
+    asked: float,
+    keep: int,
+    certain: float,
+    status: DecisionStatus,
+) -> StyleConclusion:
+    percent = shown_percent(p)
+    if status in (DecisionStatus.UNHEALTHY, DecisionStatus.NO_DATA):
+        return StyleConclusion(Verdict.INSUFFICIENT, "数据异常,先不下结论。", "The data are doubtful; no verdict yet.")
+    if chosen:
+        return StyleConclusion(
+            Verdict.HIT,
+            f"第 {rank} 名,进入前 {keep} 的概率 {percent}。",
+            f"Rank {rank}; in the top {keep} with probability {percent}.",
+        )
+    if asked < MIN_VOTES_PER_STYLE:
+        return StyleConclusion(
+            Verdict.INSUFFICIENT, f"只有 {asked:.0f} 票,看不出来。", f"Only {asked:.0f} votes; too few to tell."
+        )
+    if (dropped or p <= certain) and high < 0:
+        return StyleConclusion(
+            Verdict.CUT,
+            f"明显低于平均,进入前 {keep} 的概率 {percent}。",
+            f"Clearly below average; in the top {keep} with probability {percent}.",
+        )
+    if status is DecisionStatus.COLLECTING and not dropped:
+        return StyleConclusion(
+            Verdict.INSUFFICIENT,
+            f"还在比较,进入前 {keep} 的概率目前 {percent}。",
+            f"Still in the race; in the top {keep} with probability {percent} so far.",
+        )
+    if low > 0 or (low + high) / 2 >= 0:
+        return StyleConclusion(
+            Verdict.STEADY,
+            f"不差于平均,但不在前 {keep}(概率 {percent})。",
+            f"No worse than average, yet not in the top {keep} (probability {percent}).",
+        )
+    return StyleConclusion(
+        Verdict.REVISE,
+        f"略低于平均,进入前 {keep} 的概率 {percent},可改款再测。",
+        f"Somewhat below average; in the top {keep} with probability {percent}. Revise and test again.",
+    )
+
+
+def shown_percent(p: float) -> str:
+    """A probability as it is shown: never 0 % or 100 %, because nothing measured is that sure."""
+    if p > 0.995:
+        return ">99%"
+    if p < 0.005:
+        return "<1%"
+    return f"{100 * p:.0f}%"
+
+
+def open_items(decision: Decision, n_items: int, keep: int) -> tuple[int, ...]:
+    """The styles still worth asking about: all but those that are out, and never fewer than keep + 1."""
+    dropped = set(decision.dropped)
+    kept = tuple(item for item in range(n_items) if item not in dropped)
+    return kept if len(kept) > max(keep, 1) else tuple(int(item) for item in np.arange(n_items))

@@ -1,0 +1,62 @@
+"""Launch a test: check that it is complete, buy its grams with the merchant's money, and open it to players."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from game.errors import TransitionRefused
+from game.style_test import StyleTest, after, check_goal, check_launch
+from rewards.economy import Economy
+from server.flows.buy_budget import buy_budget
+from server.stores import audit, tests
+
+
+def smallest_budget_fen(styles: int, economy: Economy) -> int:
+    """What a test must at least be able to spend: nothing is ever said before 20 votes a style."""
+    return 20 * styles * economy.vote_price_fen
+
+
+async def launch_test(
+    conn: AsyncConnection,
+    test_id: UUID,
+    *,
+    merchant_id: UUID,
+    economy: Economy,
+    who: str,
+    now: datetime,
+    request_id: str = "",
+) -> StyleTest | None:
+    """Start a merchant's test; None when there is no such test of his.
+
+    Raises TestIncomplete, TransitionRefused, GoalImpossible; from the books BudgetTooSmall and BelowFloor (not enough
+    money paid in). Nothing is changed then.
+    """
+    test = await tests.find(conn, test_id, merchant_id=merchant_id, lock=True)
+    if test is None:
+        return None
+    check_launch(test, now=now, smallest_budget_fen=smallest_budget_fen(len(test.ranked), economy))
+    check_goal(test.goal, len(test.ranked))
+    running = after(test, "launch", now=now)
+    await buy_budget(
+        conn,
+        test_id=test_id,
+        merchant_id=merchant_id,
+        budget_fen=test.budget_fen,
+        economy=economy,
+        now=now,
+        plan_ends_at=test.ends_at,
+    )
+    if not await tests.move(conn, test, running):
+        raise TransitionRefused(state=test.state.value, verb="launch", advice="somebody else moved it; load it again.")
+    await audit.write(
+        conn,
+        who=who,
+        what="test.launch",
+        object_id=test_id,
+        before={"state": test.state.value},
+        after={"state": running.state.value, "budget_fen": test.budget_fen},
+        now=now,
+        request_id=request_id,
+    )
+    return running
