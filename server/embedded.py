@@ -159,7 +159,7 @@ class _Embedded(Generic[Kind]):
 
 
 class EmbeddedPostgres(_Embedded[Postgres]):
-    """PostgreSQL 18 in `data_dir`, on a unix socket only. `durable=False` is for tests: a crash may lose commits."""
+    """PostgreSQL 18 in `data_dir`, on a unix socket only. `durable=False` is for tests: no fsync."""
 
     def __init__(self, data_dir: Path | str, *, durable: bool = True) -> None:
         super().__init__(Postgres(Path(data_dir), durable=durable))

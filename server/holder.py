@@ -234,8 +234,9 @@ class Postgres(Server):
             "log_checkpoints": "off",
             "timezone": "UTC",
             "log_timezone": "UTC",
+            # Never off: without it a killed process loses commits. The two below matter only when the machine dies.
+            "synchronous_commit": "on",
             "fsync": "on" if self.durable else "off",
-            "synchronous_commit": "on" if self.durable else "off",
             "full_page_writes": "on" if self.durable else "off",
         }
         return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]

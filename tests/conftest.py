@@ -1,7 +1,7 @@
 """What every test may ask for: a real PostgreSQL, a real Valkey, and a database of its own, already migrated.
 
-One server of each kind serves the whole session (under pytest-xdist: all workers; the embedded servers are shared by their
-data folder). A migrated template is made once, and a test's database is a copy of it, which takes some 30 ms.
+One server of each kind serves the whole session (under pytest-xdist: all workers; the embedded servers are shared by
+their data folder). A migrated template is made once, and a test's database is a copy of it, which takes some 30 ms.
 
 Fixtures that start the service itself (an application, a client, logged-in players) stand in tests/server/conftest.py.
 """

@@ -1,7 +1,7 @@
-"""Writes the first migration's SQL from the stores: `python -m tools.freeze_schema` (with `--check`: only says if it is stale).
+"""Writes the first migration's SQL from the stores: `python -m tools.freeze_schema` (`--check`: only looks).
 
-Until the first release there is one migration, and this file makes it. Afterwards a migration that has been released is never
-written again: add a new one (`make migration name=...`).
+Until the first release there is one migration, and this file makes it. Afterwards a migration that has been released
+is never written again: add a new one (`make migration name=...`).
 """
 
 import argparse
@@ -26,8 +26,8 @@ HEADER = (
 def frozen_schema() -> str:
     """The stores' tables in the order of their references, then the functions and then the triggers of their `DDL`.
 
-    Functions come first whichever store they stand in: a trigger may call another store's, and a function's body is only
-    looked at when it runs (so says the first line of the file).
+    Functions come first whichever store they stand in: a trigger may call another store's, and a function's body is
+    only looked at when it runs (so says the first line of the file).
     """
     tables: list[str] = []
     dialect = postgresql.dialect()
