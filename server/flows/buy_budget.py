@@ -1,5 +1,6 @@
 """Turn a merchant's money into a test's grams: at launch, and for each top-up."""
 
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -8,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from rewards import budgets as rules
 from rewards.budgets import Purchase
 from rewards.economy import Economy
-from rewards.errors import BudgetClosed
 from server.ids import uuid7
 from server.stores import budgets, ledger
 
@@ -28,7 +28,7 @@ async def buy_budget(
     With `plan_ends_at` the spending is paced until then; without it offers are made as fast as players ask. Call it in
     the transaction that launches the test: called twice it buys twice. A top-up buys at the rate of the launch.
 
-    Raises `BudgetTooSmall`, `BudgetClosed`, and `BelowFloor` when the merchant has not paid in enough.
+    Raises `BudgetTooSmall`, and `BelowFloor` when the merchant has not paid in enough.
     """
     await budgets.open_budget(
         conn,
@@ -40,10 +40,11 @@ async def buy_budget(
         now=now,
     )
     budget = await budgets.lock(conn, test_id)
-    assert budget is not None and budget.merchant_id == merchant_id
-    if budget.closed_at is not None:
-        raise BudgetClosed(budget_id=test_id, closed_at=budget.closed_at)
-    purchase = rules.buy(budget_fen, economy)
+    assert budget is not None
+    assert budget.merchant_id == merchant_id
+    assert budget.closed_at is None, "a test that is over is not funded any more"
+    agreed = replace(economy, vote_price_fen=budget.rate.fen, choice_g=budget.rate.grams)
+    purchase = rules.buy(budget_fen, agreed)
     transfers = rules.funding(
         purchase,
         test_id=test_id,

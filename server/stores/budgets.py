@@ -7,7 +7,7 @@ lock the block's row, and their transfers are numbered, so no gram goes back twi
 is not settled here: the floor of its account does that, should all of this be wrong.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from rewards import ledger as books
 from rewards.budgets import Block, Caps, Rate, Switches
 from rewards.days import day_of
-from rewards.ledger import Account, AccountKind
+from rewards.ledger import Account
 from rewards.pacing import Pace
 from server.stores.db import metadata
 from server.stores.ledger import REFUSE_CHANGE
@@ -174,7 +174,7 @@ class Budget:
 
     @property
     def account(self) -> Account:
-        return books.test_budget(self.budget_id) if self.kind == "test" else books.programme_budget(self.budget_id)
+        return _account(self.kind, self.budget_id)
 
     @property
     def settled_g(self) -> int:
@@ -294,6 +294,37 @@ async def close(conn: AsyncConnection, budget_id: UUID, now: datetime) -> None:
     )
 
 
+_UNCHARGED = """
+select b.budget_id from budgets b
+where b.kind = 'test' and b.bought_g - b.returned_g > b.charged_g
+  and b.bought_g - b.returned_g > b.charged_g
+      + (select coalesce(sum(a.balance), 0) from accounts a where a.account_id = account_id('test_budget', b.budget_id))
+      + (select coalesce(sum(a.balance), 0) from reservations r
+         join accounts a on a.account_id = account_id('reservation', r.block_id)
+         where r.budget_id = b.budget_id and r.released_at is null)
+order by b.budget_id
+"""
+
+_UNRETURNED = """
+select b.budget_id from budgets b
+where b.kind = 'test' and b.closed_at is not null
+  and exists (select 1 from accounts a
+              where a.account_id in (account_id('test_budget', b.budget_id), account_id('test_escrow', b.budget_id))
+                and a.balance > 0)
+order by b.budget_id
+"""
+
+
+async def uncharged(conn: AsyncConnection) -> list[UUID]:
+    """Tests of which grams were settled that their merchant was not charged for yet."""
+    return list(await conn.scalars(sa.text(_UNCHARGED)))
+
+
+async def unreturned(conn: AsyncConnection) -> list[UUID]:
+    """Tests that are over and of which grams or money are still here."""
+    return list(await conn.scalars(sa.text(_UNRETURNED)))
+
+
 # --- blocks ------------------------------------------------------------------------------------
 
 
@@ -394,12 +425,11 @@ _RELEASABLE = """
 with due as (
     select r.* from reservations r
     where r.released_at is null and r.look_at <= :now
-    order by r.look_at limit :limit
+    order by r.look_at limit 1
     for update skip locked
 )
 select d.*, b.kind as budget_kind
 from due d join budgets b using (budget_id)
-order by d.block_id
 """
 
 _OWED = """
@@ -411,11 +441,14 @@ left join (select block_id, sum(amount_g) as held_g from grants where state = 'h
 """
 
 
+def _account(kind: str, budget_id: UUID) -> Account:
+    return books.test_budget(budget_id) if kind == "test" else books.programme_budget(budget_id)
+
+
 def _block(row: Any) -> Block:
-    kind = AccountKind.TEST_BUDGET if row.budget_kind == "test" else AccountKind.PROGRAMME_BUDGET
     return Block(
         id=row.block_id,
-        budget=Account(kind, row.budget_id),
+        budget=_account(row.budget_kind, row.budget_id),
         reserved_g=row.reserved_g,
         reserved_at=row.reserved_at,
         lapses_at=row.lapses_at,
@@ -441,10 +474,14 @@ async def _with_debts(conn: AsyncConnection, rows: Sequence[Any]) -> list[OpenBl
     ]
 
 
-async def lock_releasable(conn: AsyncConnection, *, now: datetime, limit: int) -> list[OpenBlock]:
-    """Unreleased blocks whose last ticket has expired, locked; those that others have locked are left out."""
-    rows = (await conn.execute(sa.text(_RELEASABLE), {"now": now, "limit": limit})).all()
-    return await _with_debts(conn, rows) if rows else []
+async def lock_releasable(conn: AsyncConnection, *, now: datetime) -> OpenBlock | None:
+    """An unreleased block whose last ticket has expired and that is due for a look, locked; None when there is none.
+
+    Blocks that others have locked are left out. One at a time: two blocks in one transaction would be two orders of
+    locks on what their budgets share.
+    """
+    rows = (await conn.execute(sa.text(_RELEASABLE), {"now": now})).all()
+    return (await _with_debts(conn, rows))[0] if rows else None
 
 
 async def lock_own_block(conn: AsyncConnection, block_id: UUID, process_id: UUID) -> OpenBlock | None:
@@ -492,6 +529,16 @@ async def record_undealt(conn: AsyncConnection, open_block: OpenBlock, *, undeal
     )
     if undealt_g:
         await _uncount(conn, open_block.block.budget.owner, open_block.day, undealt_g)
+
+
+async def accounts_of_blocks(conn: AsyncConnection, block_ids: Iterable[UUID]) -> dict[UUID, Account]:
+    """The account of the budget that each of these blocks was reserved from."""
+    rows = await conn.execute(
+        sa.select(reservations.c.block_id, reservations.c.budget_id, budgets.c.kind)
+        .join(budgets, budgets.c.budget_id == reservations.c.budget_id)
+        .where(reservations.c.block_id == sa.any_(sa.bindparam("blocks", list(block_ids), type_=ARRAY(sa.Uuid))))
+    )
+    return {row.block_id: _account(row.kind, row.budget_id) for row in rows}
 
 
 async def reopen_block(conn: AsyncConnection, block_id: UUID, now: datetime) -> None:
