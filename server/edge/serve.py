@@ -11,7 +11,7 @@ import structlog
 from aiohttp import web
 
 from server.edge.problems import Problem, problem_of
-from server.edge.wire import Call, Route, json_bytes, problem_response, read_body, read_query
+from server.edge.wire import REQUEST_ID, Call, Route, json_bytes, problem_response, read_body, read_query
 from server.metrics import Metrics
 from server.stores.db import is_away
 
@@ -48,7 +48,7 @@ def endpoint(route: Route, shell: Any, authenticate: Authenticate, metrics: Metr
 
     async def answer(request: web.Request) -> web.StreamResponse:
         started = time.perf_counter()
-        request["request_id"] = request_id_of(request)
+        request[REQUEST_ID] = request_id_of(request)
         try:
             who = await authenticate(request, route)
             body = await read_body(request, route.body, route.max_body_bytes) if route.body else None
@@ -70,7 +70,7 @@ def endpoint(route: Route, shell: Any, authenticate: Authenticate, metrics: Metr
         except Exception as error:
             response = problem_response(request, _problem(error, request, label))
         if not response.prepared:
-            response.headers["X-Request-Id"] = request["request_id"]
+            response.headers["X-Request-Id"] = request[REQUEST_ID]
             for name, value in _SAFE_HEADERS.items():
                 response.headers.setdefault(name, value)
         seconds.observe(time.perf_counter() - started)
@@ -86,9 +86,9 @@ def _problem(error: Exception, request: web.Request, label: str) -> Problem:
     if problem is not None:
         return problem
     if is_away(error):
-        log.warning("database_away", route=label, request_id=request["request_id"], error=type(error).__name__)
+        log.warning("database_away", route=label, request_id=request[REQUEST_ID], error=type(error).__name__)
         return Problem("database_away")
-    log.error("bug", route=label, request_id=request["request_id"], exc_info=error)
+    log.error("bug", route=label, request_id=request[REQUEST_ID], exc_info=error)
     return Problem("internal")
 
 
@@ -98,15 +98,15 @@ async def unknown_is_a_problem(request: web.Request, handler: Callable) -> web.S
     try:
         return await handler(request)
     except web.HTTPNotFound:
-        request["request_id"] = request_id_of(request)
+        request[REQUEST_ID] = request_id_of(request)
         return problem_response(request, Problem("not_found"))
     except web.HTTPMethodNotAllowed as error:
-        request["request_id"] = request_id_of(request)
+        request[REQUEST_ID] = request_id_of(request)
         response = problem_response(request, Problem("method_not_allowed"))
         response.headers["Allow"] = ",".join(sorted(error.allowed_methods))
         return response
     except web.HTTPRequestEntityTooLarge:
-        request["request_id"] = request_id_of(request)
+        request[REQUEST_ID] = request_id_of(request)
         return problem_response(request, Problem("body_too_large", params={"limit_kb": request.app._client_max_size // 1024}))
 
 

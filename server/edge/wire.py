@@ -15,6 +15,7 @@ from server.edge.problems import Problem
 
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
+REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 MAX_BODY_BYTES = 256 * 1024
 
 Body = TypeVar("Body", bound=pydantic.BaseModel | None)
@@ -130,7 +131,7 @@ def problem_response(request: web.Request, problem: Problem) -> web.Response:
         "status": problem.status,
         "detail": problem.detail(english=wants_english(request)),
         "code": problem.code,
-        "request_id": request.get("request_id", ""),
+        "request_id": request.get(REQUEST_ID, ""),
         **({"field": problem.field} if problem.field else {}),
         **problem.extra,
     }

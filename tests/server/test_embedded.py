@@ -59,8 +59,25 @@ def is_alive(pid: int) -> bool:
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
+def empty(tmp_path: Path) -> Path:
+    """The name of a data folder that is not there yet."""
     return tmp_path / "data"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder as a first start and a stop leave it."""
+    data = tmp_path_factory.mktemp("made") / "data"
+    with EmbeddedPostgres(data, durable=False):
+        pass
+    return data
+
+
+@pytest.fixture
+def data(made: Path, empty: Path) -> Path:
+    """A copy of it, because making one anew costs a second."""
+    subprocess.run(["cp", "-a", str(made), str(empty)], check=True)
+    return empty
 
 
 @pytest.fixture
@@ -97,12 +114,12 @@ def leave(process: subprocess.Popen[str]) -> None:
     assert process.wait(PATIENCE_S) == 0
 
 
-def test_data_survive_a_stop_and_the_next_start_goes_on_with_them(data):
-    with EmbeddedPostgres(data) as postgres:
+def test_data_survive_a_stop_and_the_next_start_goes_on_with_them(empty):
+    with EmbeddedPostgres(empty) as postgres:
         ask(postgres.url, "create table kept as select 42 as answer")
         first = postgres.pid
     assert not is_alive(first)
-    with EmbeddedPostgres(data) as postgres:
+    with EmbeddedPostgres(empty) as postgres:
         assert ask(postgres.url, "select answer from kept") == 42
         assert postgres.pid != first
 
@@ -216,9 +233,9 @@ def test_a_second_process_shares_the_server_and_the_last_to_leave_stops_it(data)
     assert not is_alive(pid)
 
 
-def test_processes_that_start_at_once_get_one_server(data):
+def test_processes_that_start_at_once_in_an_empty_folder_get_one_server(empty):
     with contextlib.ExitStack() as stack:
-        processes = [stack.enter_context(another_process_with(data)) for _ in range(4)]
+        processes = [stack.enter_context(another_process_with(empty)) for _ in range(4)]
         pids = {int(process.stdout.readline()) for process in processes}
         assert len(pids) == 1
         for process in processes:
@@ -279,7 +296,6 @@ def test_a_data_folder_below_one_that_is_closed_to_others_works(tmp_path):
 
 
 def test_data_of_another_version_are_refused_in_a_sentence_and_left_alone(data):
-    (data / "postgres").mkdir(parents=True)
     (data / "postgres" / "PG_VERSION").write_text("13\n")
     with pytest.raises(EmbeddedFailure, match=r"holds data of PostgreSQL 13, and this package brings 18"):
         EmbeddedPostgres(data).start()
@@ -287,17 +303,15 @@ def test_data_of_another_version_are_refused_in_a_sentence_and_left_alone(data):
 
 
 def test_a_server_that_cannot_start_says_why_in_a_sentence(data):
-    with EmbeddedPostgres(data, durable=False):
-        pass
     (data / "postgres" / "global" / "pg_control").unlink()
     with pytest.raises(EmbeddedFailure, match=r"does not start: .*pg_control"):
         EmbeddedPostgres(data).start()
 
 
-def test_a_data_folder_that_is_a_file_is_refused_in_a_sentence(data):
-    data.write_text("")
+def test_a_data_folder_that_is_a_file_is_refused_in_a_sentence(empty):
+    empty.write_text("")
     with pytest.raises(EmbeddedFailure, match=r"data folder .* cannot be used"):
-        EmbeddedPostgres(data).start()
+        EmbeddedPostgres(empty).start()
 
 
 def test_one_folder_is_not_durable_for_one_process_and_careless_for_another(running, data):

@@ -1,0 +1,53 @@
+"""The vault: what must be read again but by nobody who only has the database (addresses) is sealed with a rotating key.
+
+AES-256-GCM (NIST SP 800-38D) under a key derived with HKDF-SHA256 (RFC 5869) from the configured secret. A sealed value
+says which key sealed it, so keys rotate: new values take the newest, old ones open while their key is configured.
+"""
+
+import os
+from collections.abc import Mapping
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+_VERSION = 1
+_NONCE_BYTES = 12
+_HEAD_BYTES = 2 + _NONCE_BYTES
+
+
+class SealBroken(Exception):
+    """A sealed value cannot be opened: its key is not configured, it was changed, or it belongs to something else."""
+
+
+class Vault:
+    """Seals and opens small values. `keys` maps key numbers (1 to 255) to secrets; the greatest number seals."""
+
+    def __init__(self, keys: Mapping[int, bytes]) -> None:
+        assert keys, "a vault has a key"
+        assert all(0 < number < 256 for number in keys), "a key's number is one byte"
+        self.newest = max(keys)
+        self._ciphers = {
+            number: AESGCM(HKDF(algorithm=SHA256(), length=32, salt=None, info=b"xuankuan vault").derive(secret))
+            for number, secret in keys.items()
+        }
+
+    def seal(self, plain: bytes, *, about: bytes) -> bytes:
+        """`plain` sealed with the newest key. `about` names its owner, and opening asks for the same name: a sealed
+        value that is copied into another row stays shut."""
+        head = bytes((_VERSION, self.newest)) + os.urandom(_NONCE_BYTES)
+        return head + self._ciphers[self.newest].encrypt(head[2:], plain, head[:2] + about)
+
+    def open(self, sealed: bytes, *, about: bytes) -> bytes:
+        """What was sealed. Raises `SealBroken`."""
+        if len(sealed) < _HEAD_BYTES or sealed[0] != _VERSION or sealed[1] not in self._ciphers:
+            raise SealBroken
+        try:
+            return self._ciphers[sealed[1]].decrypt(sealed[2:_HEAD_BYTES], sealed[_HEAD_BYTES:], sealed[:2] + about)
+        except InvalidTag:
+            raise SealBroken from None
+
+    def is_stale(self, sealed: bytes) -> bool:
+        """Whether a newer key than the one that sealed this is configured: open it and seal it anew."""
+        return len(sealed) >= 2 and sealed[1] != self.newest

@@ -1,0 +1,620 @@
+"""The farm: trees and those who grow them, applications, claims, awards, invitations, notices of expiry; saved economies.
+
+Races settled here. Two plantings at once: a player has one unharvested membership (unique index), one insert wins. Two
+claims at once: the primary key (player, day) lets one win. Two phones that apply at once: both lock the tree's row
+first, and the check on `farm_days` refuses more applications than the day's cap, whoever counted wrongly. One award
+twice: its fact is its primary key. One harvest twice: only an unharvested membership is updated.
+
+Grams move by transfers alone (server.stores.ledger); `applied_g` here is how far the tree has grown, which never falls.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from rewards import economy as figures
+from rewards.economy import Economy
+from rewards.errors import SecondTree
+from rewards.farm import Application, ExpiryNotice, GrowthStage, Member, Terms, Tree
+from rewards.kinds import Award
+from rewards.kinds.invite import Invitation, Vesting
+from rewards.kinds.streak import Streak
+from server.stores.db import metadata
+from server.stores.ledger import REFUSE_CHANGE
+
+trees = sa.Table(
+    "trees",
+    metadata,
+    sa.Column("tree_id", sa.Uuid, primary_key=True),
+    sa.Column("planter_id", sa.Uuid, nullable=False),
+    sa.Column("terms", JSONB, nullable=False),
+    sa.Column("planted_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("applied_g", sa.BigInteger, nullable=False, server_default="0"),
+    sa.CheckConstraint("applied_g >= 0", name="applied_not_negative"),
+)
+
+tree_members = sa.Table(
+    "tree_members",
+    metadata,
+    sa.Column("player_id", sa.Uuid, primary_key=True),
+    sa.Column("tree_id", sa.Uuid, sa.ForeignKey("trees.tree_id"), primary_key=True),
+    sa.Column("place", sa.SmallInteger, nullable=False),
+    sa.Column("joined_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("harvested_at", sa.DateTime(timezone=True)),
+    sa.Column("donated", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.UniqueConstraint("tree_id", "place", name="uq_tree_members_place"),
+)
+sa.Index(
+    "uq_tree_members_one_growing",
+    tree_members.c.player_id,
+    unique=True,
+    postgresql_where=tree_members.c.harvested_at.is_(None),
+)
+
+applications = sa.Table(
+    "applications",
+    metadata,
+    sa.Column("player_id", sa.Uuid, primary_key=True),
+    sa.Column("application_id", sa.Uuid, primary_key=True),
+    sa.Column("tree_id", sa.Uuid, sa.ForeignKey("trees.tree_id"), nullable=False),
+    sa.Column("times", sa.SmallInteger, nullable=False),
+    sa.Column("amount_g", sa.Integer, nullable=False),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    sa.CheckConstraint("times > 0 and amount_g > 0", name="something_applied"),
+)
+sa.Index("ix_applications_tree_id", applications.c.tree_id)
+
+farm_days = sa.Table(
+    "farm_days",
+    metadata,
+    sa.Column("player_id", sa.Uuid, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("applications", sa.SmallInteger, nullable=False),
+    sa.Column("cap", sa.SmallInteger, nullable=False),
+    sa.CheckConstraint("applications <= cap", name="day_cap_kept"),
+)
+
+tree_stages = sa.Table(
+    "tree_stages",
+    metadata,
+    sa.Column("tree_id", sa.Uuid, sa.ForeignKey("trees.tree_id"), primary_key=True),
+    sa.Column("stage", sa.Text, primary_key=True),
+    sa.Column("reached_at", sa.DateTime(timezone=True), nullable=False),
+)
+
+claims = sa.Table(
+    "claims",
+    metadata,
+    sa.Column("player_id", sa.Uuid, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("amount_g", sa.Integer, nullable=False),
+    # The streak as it stood after this claim.
+    sa.Column("streak_days", sa.SmallInteger, nullable=False),
+    sa.Column("streak_cards", sa.SmallInteger, nullable=False),
+    sa.Column("streak_weeks", sa.Integer, nullable=False),
+    sa.Column("card_used", sa.Boolean, nullable=False),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+)
+
+awards = sa.Table(
+    "awards",
+    metadata,
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("fact", sa.Text, primary_key=True),
+    sa.Column("player_id", sa.Uuid, nullable=False),
+    sa.Column("amount_g", sa.Integer, nullable=False),
+    sa.Column("earned_at", sa.DateTime(timezone=True), nullable=False),
+    # An award is owed from the moment it is earned; it is paid when the programme's budget has it.
+    sa.Column("transfer_id", sa.Uuid),
+    sa.CheckConstraint("amount_g > 0", name="amount_positive"),
+)
+sa.Index("ix_awards_player_id", awards.c.player_id)
+sa.Index("ix_awards_owed", awards.c.earned_at, postgresql_where=awards.c.transfer_id.is_(None))
+
+invitations = sa.Table(
+    "invitations",
+    metadata,
+    # One is invited once in a life: of two who claim to have brought the same friend, the first has.
+    sa.Column("invitee_id", sa.Uuid, primary_key=True),
+    sa.Column("inviter_id", sa.Uuid, nullable=False, index=True),
+    sa.Column("invited_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("amount_g", sa.Integer, nullable=False),
+    sa.Column("vetted_votes_wanted", sa.Integer, nullable=False),
+    sa.Column("vests_until", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("state", sa.Text, nullable=False, server_default="waiting"),
+    sa.CheckConstraint("state in ('waiting', 'vested', 'lapsed')", name="state_known"),
+    sa.CheckConstraint("inviter_id <> invitee_id", name="not_oneself"),
+)
+sa.Index("ix_invitations_waiting", invitations.c.vests_until, postgresql_where=invitations.c.state == "waiting")
+
+expiry_notices = sa.Table(
+    "expiry_notices",
+    metadata,
+    sa.Column("player_id", sa.Uuid, primary_key=True),
+    sa.Column("expires_on", sa.Date, primary_key=True),
+    sa.Column("days_before", sa.SmallInteger, primary_key=True),
+    sa.Column("amount_g", sa.BigInteger, nullable=False),
+    sa.Column("sent_on", sa.Date, nullable=False),
+)
+
+economies = sa.Table(
+    "economies",
+    metadata,
+    sa.Column("economy_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("figures", JSONB, nullable=False),
+    sa.Column("saved_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+)
+
+DDL = (
+    REFUSE_CHANGE,
+    *(
+        f"""
+create or replace trigger {table}_append_only before update or delete or truncate on {table}
+    for each statement execute function refuse_change()
+"""
+        for table in ("applications", "tree_stages", "claims", "economies")
+    ),
+    # What was promised at planting is not changed, and growth is not taken back.
+    """
+create or replace trigger trees_keep_their_terms before update on trees
+    for each row when (
+        new.applied_g < old.applied_g or new.terms <> old.terms or new.planter_id <> old.planter_id
+        or new.planted_at <> old.planted_at or new.tree_id <> old.tree_id
+    ) execute function refuse_change()
+""",
+    """
+create or replace trigger trees_stay before delete or truncate on trees
+    for each statement execute function refuse_change()
+""",
+    """
+create or replace trigger awards_paid_once before update on awards
+    for each row when (
+        old.transfer_id is not null or new.kind <> old.kind or new.fact <> old.fact
+        or new.player_id <> old.player_id or new.amount_g <> old.amount_g
+    ) execute function refuse_change()
+""",
+    """
+create or replace trigger awards_stay before delete or truncate on awards
+    for each statement execute function refuse_change()
+""",
+)
+
+
+# --- trees ----------------------------------------------------------------------------------------
+
+
+def _terms(stored: dict[str, Any]) -> Terms:
+    lists = {name: tuple(value) for name, value in stored.items() if isinstance(value, list)}
+    return Terms(**{**stored, **lists})
+
+
+async def _trees(conn: AsyncConnection, rows: Sequence[sa.Row]) -> list[Tree]:
+    if not rows:
+        return []
+    members: dict[UUID, list[Member]] = {}
+    found = await conn.execute(
+        sa.select(tree_members)
+        .where(
+            tree_members.c.tree_id == sa.any_(sa.bindparam("ids", [row.tree_id for row in rows], type_=ARRAY(sa.Uuid)))
+        )
+        .order_by(tree_members.c.place)
+    )
+    for row in found:
+        members.setdefault(row.tree_id, []).append(Member(row.player_id, row.joined_at, row.harvested_at, row.donated))
+    return [
+        Tree(
+            id=row.tree_id,
+            terms=_terms(row.terms),
+            members=tuple(members[row.tree_id]),
+            planted_at=row.planted_at,
+            applied_g=row.applied_g,
+        )
+        for row in rows
+    ]
+
+
+async def find_tree(conn: AsyncConnection, tree_id: UUID, *, lock: bool = False) -> Tree | None:
+    """A tree with all its members; `lock` keeps it still until the transaction ends."""
+    query = sa.select(trees).where(trees.c.tree_id == tree_id)
+    found = await _trees(conn, (await conn.execute(query.with_for_update() if lock else query)).all())
+    return found[0] if found else None
+
+
+async def growing_tree(conn: AsyncConnection, player_id: UUID, *, lock: bool = False) -> Tree | None:
+    """The tree of which this player still has a box to come, None where there is none."""
+    tree_id = await conn.scalar(
+        sa.select(tree_members.c.tree_id).where(
+            tree_members.c.player_id == player_id, tree_members.c.harvested_at.is_(None)
+        )
+    )
+    return await find_tree(conn, tree_id, lock=lock) if tree_id is not None else None
+
+
+async def trees_of(conn: AsyncConnection, player_id: UUID) -> list[Tree]:
+    """All trees that this player ever grew, oldest first."""
+    rows = await conn.execute(
+        sa.select(trees)
+        .join(tree_members, tree_members.c.tree_id == trees.c.tree_id)
+        .where(tree_members.c.player_id == player_id)
+        .order_by(trees.c.planted_at)
+    )
+    return await _trees(conn, rows.all())
+
+
+async def plant(conn: AsyncConnection, tree: Tree) -> None:
+    """Put a seed on record, with its planter. Raises `SecondTree` when another planting was quicker."""
+    await conn.execute(
+        sa.insert(trees).values(
+            tree_id=tree.id,
+            planter_id=tree.members[0].player_id,
+            terms=asdict(tree.terms),
+            planted_at=tree.planted_at,
+            applied_g=tree.applied_g,
+        )
+    )
+    await add_member(conn, tree, tree.members[0])
+
+
+async def add_member(conn: AsyncConnection, tree: Tree, member: Member) -> None:
+    """Put one who grows the tree on record. Raises `SecondTree` when they grow another one by now."""
+    savepoint = await conn.begin_nested()
+    try:
+        await conn.execute(
+            sa.insert(tree_members).values(
+                player_id=member.player_id,
+                tree_id=tree.id,
+                place=tree.members.index(member),
+                joined_at=member.joined_at,
+            )
+        )
+    except IntegrityError as error:
+        await savepoint.rollback()
+        if "uq_tree_members_one_growing" not in str(error.orig):
+            raise
+        raise SecondTree(planted_on=member.joined_at.date()) from None
+    await savepoint.commit()
+
+
+async def record_harvest(conn: AsyncConnection, tree: Tree, player_id: UUID) -> bool:
+    """Write that a grower's share was harvested; False when it had been before."""
+    member = tree.member(player_id)
+    assert member is not None
+    done = await conn.execute(
+        sa.update(tree_members)
+        .where(
+            tree_members.c.player_id == player_id,
+            tree_members.c.tree_id == tree.id,
+            tree_members.c.harvested_at.is_(None),
+        )
+        .values(harvested_at=member.harvested_at, donated=member.donated)
+    )
+    return done.rowcount == 1
+
+
+# --- applications ---------------------------------------------------------------------------------
+
+
+async def applied_on(conn: AsyncConnection, player_id: UUID, day: date) -> int:
+    """How many applications this player has made on that day."""
+    made = await conn.scalar(
+        sa.select(farm_days.c.applications).where(farm_days.c.player_id == player_id, farm_days.c.day == day)
+    )
+    return made or 0
+
+
+async def record_application(
+    conn: AsyncConnection, application: Application, *, application_id: UUID, day: date, now: datetime
+) -> None:
+    """Write an application, the day's count under its cap, the tree's growth and the stages that it reached."""
+    tree = application.tree
+    await conn.execute(
+        sa.insert(applications).values(
+            player_id=application.player_id,
+            application_id=application_id,
+            tree_id=tree.id,
+            times=application.times,
+            amount_g=application.amount_g,
+            at=now,
+        )
+    )
+    counted = insert(farm_days).values(
+        player_id=application.player_id, day=day, applications=application.times, cap=tree.terms.applications_per_day
+    )
+    await conn.execute(
+        counted.on_conflict_do_update(
+            index_elements=["player_id", "day"],
+            set_={
+                "applications": farm_days.c.applications + counted.excluded.applications,
+                # A new tree on the same day may have another cap; the day keeps the more generous of the two.
+                "cap": sa.func.greatest(farm_days.c.cap, counted.excluded.cap),
+            },
+        )
+    )
+    await conn.execute(sa.update(trees).where(trees.c.tree_id == tree.id).values(applied_g=tree.applied_g))
+    for stage in application.stages:
+        await conn.execute(
+            insert(tree_stages).values(tree_id=tree.id, stage=stage.value, reached_at=now).on_conflict_do_nothing()
+        )
+
+
+async def stages_reached(conn: AsyncConnection, tree_id: UUID) -> dict[GrowthStage, datetime]:
+    """When the tree reached which stage (the seed is its planting)."""
+    rows = await conn.execute(
+        sa.select(tree_stages.c.stage, tree_stages.c.reached_at).where(tree_stages.c.tree_id == tree_id)
+    )
+    return {GrowthStage(stage): reached_at for stage, reached_at in rows}
+
+
+# --- claims ---------------------------------------------------------------------------------------
+
+
+async def streak_of(conn: AsyncConnection, player_id: UUID) -> Streak:
+    """The streak as the last claim left it."""
+    row = (
+        await conn.execute(
+            sa.select(claims).where(claims.c.player_id == player_id).order_by(claims.c.day.desc()).limit(1)
+        )
+    ).one_or_none()
+    if row is None:
+        return Streak()
+    return Streak(claimed_on=row.day, days=row.streak_days, cards=row.streak_cards, weeks=row.streak_weeks)
+
+
+async def record_claim(
+    conn: AsyncConnection, player_id: UUID, *, amount_g: int, streak: Streak, card_used: bool, now: datetime
+) -> bool:
+    """Write a day's claim; False when that day was claimed at the same moment elsewhere."""
+    done = await conn.execute(
+        insert(claims)
+        .values(
+            player_id=player_id,
+            day=streak.claimed_on,
+            amount_g=amount_g,
+            streak_days=streak.days,
+            streak_cards=streak.cards,
+            streak_weeks=streak.weeks,
+            card_used=card_used,
+            at=now,
+        )
+        .on_conflict_do_nothing()
+    )
+    return done.rowcount == 1
+
+
+# --- awards ---------------------------------------------------------------------------------------
+
+
+async def record_award(conn: AsyncConnection, award: Award, *, now: datetime) -> bool:
+    """Write that an award is owed; False when its fact was awarded before."""
+    done = await conn.execute(
+        insert(awards)
+        .values(kind=award.kind, fact=award.fact, player_id=award.player_id, amount_g=award.amount_g, earned_at=now)
+        .on_conflict_do_nothing()
+    )
+    return done.rowcount == 1
+
+
+async def mark_paid(conn: AsyncConnection, award: Award, transfer_id: UUID) -> None:
+    """Write by which transfer an award was paid."""
+    await conn.execute(
+        sa.update(awards)
+        .where(awards.c.kind == award.kind, awards.c.fact == award.fact, awards.c.transfer_id.is_(None))
+        .values(transfer_id=transfer_id)
+    )
+
+
+async def lock_owed(conn: AsyncConnection, *, limit: int) -> list[Award]:
+    """Awards that are owed, oldest first, locked; those that another worker is paying are left out."""
+    rows = await conn.execute(
+        sa.select(awards)
+        .where(awards.c.transfer_id.is_(None))
+        .order_by(awards.c.earned_at, awards.c.fact)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [Award(kind=row.kind, player_id=row.player_id, amount_g=row.amount_g, fact=row.fact) for row in rows]
+
+
+async def owed_g(conn: AsyncConnection, player_id: UUID) -> int:
+    """Grams of awards that are on their way to this player."""
+    total = await conn.scalar(
+        sa.select(sa.func.sum(awards.c.amount_g)).where(awards.c.player_id == player_id, awards.c.transfer_id.is_(None))
+    )
+    return int(total or 0)
+
+
+async def awarded_count(conn: AsyncConnection, player_id: UUID, kind: str) -> int:
+    """How many awards of a kind this player has had."""
+    return (
+        await conn.scalar(
+            sa.select(sa.func.count()).select_from(awards).where(awards.c.player_id == player_id, awards.c.kind == kind)
+        )
+        or 0
+    )
+
+
+# --- invitations ----------------------------------------------------------------------------------
+
+
+async def record_invitation(conn: AsyncConnection, invitation: Invitation) -> bool:
+    """Write who brought whom; False when this friend was brought before."""
+    done = await conn.execute(insert(invitations).values(**asdict(invitation)).on_conflict_do_nothing())
+    return done.rowcount == 1
+
+
+async def rewarded_invitations(conn: AsyncConnection, inviter_id: UUID) -> int:
+    """How many invitations of this player vested or still can."""
+    return (
+        await conn.scalar(
+            sa.select(sa.func.count())
+            .select_from(invitations)
+            .where(invitations.c.inviter_id == inviter_id, invitations.c.state != "lapsed")
+        )
+        or 0
+    )
+
+
+async def lock_waiting_invitations(conn: AsyncConnection, *, after: UUID, limit: int) -> list[Invitation]:
+    """Invitations that have not vested, from after an invitee, locked; those locked elsewhere are left out."""
+    rows = await conn.execute(
+        sa.select(invitations)
+        .where(invitations.c.state == "waiting", invitations.c.invitee_id > after)
+        .order_by(invitations.c.invitee_id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [
+        Invitation(
+            inviter_id=row.inviter_id,
+            invitee_id=row.invitee_id,
+            invited_at=row.invited_at,
+            amount_g=row.amount_g,
+            vetted_votes_wanted=row.vetted_votes_wanted,
+            vests_until=row.vests_until,
+        )
+        for row in rows
+    ]
+
+
+async def record_vesting(conn: AsyncConnection, invitee_id: UUID, state: Vesting) -> None:
+    """Write how an invitation ended."""
+    await conn.execute(
+        sa.update(invitations)
+        .where(invitations.c.invitee_id == invitee_id, invitations.c.state == "waiting")
+        .values(state=state.value)
+    )
+
+
+async def vetted_votes(conn: AsyncConnection, player_id: UUID, *, cast_until: datetime | None = None) -> int:
+    """How many votes of this player passed review: those whose grants were settled."""
+    return (
+        await conn.scalar(
+            sa.text(
+                "select count(*) from grants where player_id = :player and state = 'settled' and kind = 'per_vote' "
+                "and (cast(:until as timestamptz) is null or created_at <= :until)"
+            ),
+            {"player": player_id, "until": cast_until},
+        )
+        or 0
+    )
+
+
+# --- wallets --------------------------------------------------------------------------------------
+
+_EARNED = sa.text(
+    """
+select coalesce(sum(t.amount), 0)::bigint
+from transfers t
+where t.player_id = :player and t.at >= :since and t.reason in ('grant_settled', 'programme_awarded')
+  and t.credit_account = account_id('player', :player)
+  -- The newest lines of a player are at the end of the index: the walk ends at the first that is too old.
+  and t.seq > coalesce((select max(o.seq) from transfers o where o.player_id = :player and o.at < :since), 0)
+"""
+)
+
+
+async def earned_since(conn: AsyncConnection, player_id: UUID, since: datetime) -> int:
+    """Grams that came into the wallet since then."""
+    return int(await conn.scalar(_EARNED, {"player": player_id, "since": since}) or 0)
+
+
+async def held_g(conn: AsyncConnection, player_id: UUID) -> int:
+    """Grams that are promised and not settled yet."""
+    total = await conn.scalar(
+        sa.text("select sum(amount_g) from grants where player_id = :player and state = 'held'"), {"player": player_id}
+    )
+    return int(total or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class OldGrams:
+    """A wallet that may hold grams older than a day: its balance, and its credits day by day since long ago."""
+
+    player_id: UUID
+    balance_g: int
+    credits: tuple[tuple[date, int], ...]
+
+
+# A wallet spends its oldest grams first. So what is older than a day is what the balance exceeds the later credits by.
+_OLD = sa.text(
+    """
+with wallets as (
+    select owner_id, account_id, balance from accounts
+    where kind = 'player' and balance > 0 and owner_id > :after order by owner_id limit :limit
+)
+select w.owner_id, w.balance,
+       coalesce(jsonb_agg(jsonb_build_array(d.day, d.amount) order by d.day) filter (where d.day is not null), '[]') as days
+from wallets w
+left join lateral (
+    select (t.at at time zone interval '+08:00')::date as day, sum(t.amount)::bigint as amount
+    from transfers t
+    where t.player_id = w.owner_id and t.credit_account = w.account_id
+    group by 1
+) d on true
+group by w.owner_id, w.balance
+order by w.owner_id
+"""
+)
+
+
+async def wallets_by_day(conn: AsyncConnection, *, after: UUID, limit: int) -> list[OldGrams]:
+    """Wallets with grams in them, from after a player, each with its credits by programme day."""
+    rows = await conn.execute(_OLD, {"after": after, "limit": limit})
+    return [
+        OldGrams(row.owner_id, row.balance, tuple((date.fromisoformat(day), amount) for day, amount in row.days))
+        for row in rows
+    ]
+
+
+async def notices_of(conn: AsyncConnection, player_id: UUID, *, from_day: date) -> list[tuple[ExpiryNotice, date]]:
+    """Notices to this player about grams that expire on or after a day, with the day on which each was sent."""
+    rows = await conn.execute(
+        sa.select(expiry_notices)
+        .where(expiry_notices.c.player_id == player_id, expiry_notices.c.expires_on >= from_day)
+        .order_by(expiry_notices.c.expires_on, expiry_notices.c.days_before)
+    )
+    return [(ExpiryNotice(row.expires_on, row.amount_g, row.days_before), row.sent_on) for row in rows]
+
+
+async def record_notice(conn: AsyncConnection, player_id: UUID, notice: ExpiryNotice, *, sent_on: date) -> None:
+    """Write that a notice was sent; one that was sent before stays."""
+    await conn.execute(
+        insert(expiry_notices)
+        .values(
+            player_id=player_id,
+            expires_on=notice.expires_on,
+            days_before=notice.days_before,
+            amount_g=notice.amount_g,
+            sent_on=sent_on,
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+# --- economies ------------------------------------------------------------------------------------
+
+
+async def current_economy(conn: AsyncConnection) -> Economy:
+    """The economy that was saved last, the default where none was."""
+    stored = await conn.scalar(sa.select(economies.c.figures).order_by(economies.c.economy_id.desc()).limit(1))
+    return figures.changed(figures.DEFAULT, stored) if stored is not None else figures.DEFAULT
+
+
+async def save_economy(conn: AsyncConnection, economy: Economy, *, who: str, why: str, now: datetime) -> int:
+    """Save an economy for what is planted and dealt from now on; returns its number."""
+    number = await conn.scalar(
+        sa.insert(economies)
+        .values(figures=figures.as_figures(economy), saved_at=now, who=who, why=why)
+        .returning(economies.c.economy_id)
+    )
+    assert number is not None
+    return number
