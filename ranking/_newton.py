@@ -30,8 +30,11 @@ class Likelihood:
 
     __slots__ = ("halves", "n", "ones", "per_shown", "shown", "side", "tie", "tied", "total_tied", "width")
 
-    def __init__(self, table: Floats, *, side: bool, davidson: bool) -> None:
-        """`table` (n, n, 4 or 3) as in `Counts`. Ties are data for nu if `davidson`, else half a win for each."""
+    def __init__(self, table: Floats, *, side: bool, davidson: bool, tie: bool | None = None) -> None:
+        """`table` (n, n, 4 or 3) as in `Counts`. Ties are data for nu if `davidson`, else half a win for each.
+
+        tie: whether nu is a parameter at all; by default where there is a tie in this table.
+        """
         left, tied, right = table[:, :, LEFT], table[:, :, TIE], table[:, :, RIGHT]
         self.n = len(table)
         self.ones = np.ones(self.n)
@@ -42,7 +45,7 @@ class Likelihood:
             self.shown += 0.5 * tied
         self.per_shown: Floats = 1.0 / np.where(self.shown > 0.0, self.shown, 1.0)
         # With no tie on record nu is zero, and the model is Bradley and Terry's.
-        self.tie = davidson and self.total_tied > 0.0
+        self.tie = davidson and self.total_tied > 0.0 if tie is None else tie
         self.tied: Floats = tied
         self.side = side
         self.width = self.n + side + self.tie

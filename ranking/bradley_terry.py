@@ -226,17 +226,15 @@ def doubts(table: Floats, counts: Counts) -> tuple[Flag, ...]:
 
 
 def clustered(fit: Fit, clusters: Clusters) -> Floats:
-    """(width, width) voter-clustered sandwich of a fit: f H^-1 (sum of g g' over voters) H^-1, f = V / (V - 1).
+    """(width, width) voter-clustered sandwich of a fit: H^-1 (sum of g g' over voters) H^-1.
 
-    g is the sum of a voter's contributions to the gradient. Where the clusters are a sample of V voters, the sum is
-    scaled up to all of them.
+    g is the sum of a voter's contributions to the gradient. Where the clusters are a sample of all voters, the sum is
+    scaled up to all of them. There is no correction for few voters, as in the usual packages; `design_effects` has one.
     """
     if clusters.n_rows == 0:
         return fit.covariance
-    meat = _meat(fit.likelihood, fit.x, clusters)
-    voters = clusters.n_voters
-    meat *= (voters / clusters.n_rows) * (voters / max(voters - 1, 1))
-    return fit.covariance @ meat @ fit.covariance
+    meat = _meat(fit.likelihood, fit.x, clusters) * (clusters.n_voters / clusters.n_rows)
+    return np.asarray(fit.covariance @ meat @ fit.covariance)
 
 
 def centred(covariance: Floats) -> Floats:
@@ -247,11 +245,15 @@ def centred(covariance: Floats) -> Floats:
 
 
 def design_effects(weak: Fit, clusters: Clusters | None) -> tuple[Floats, Floats | None]:
-    """(n,) variance of each strength with votes clustered by voter over that without, 1 or more; and the sandwich."""
+    """(n,) variance of each strength with votes clustered by voter over that without, 1 or more; and the sandwich.
+
+    The sandwich has the factor V / (V - 1) for V voters, since the mean of few is nearer to each of them than the truth.
+    """
     n = weak.likelihood.n
     if clusters is None or clusters.n_rows == 0:
         return np.ones(n), None
-    sandwich = centred(clustered(weak, clusters)[:n, :n])
+    voters = clusters.n_voters
+    sandwich = centred(clustered(weak, clusters)[:n, :n]) * (voters / max(voters - 1, 1))
     model = np.diagonal(weak.strength_covariance)
     effect = np.maximum(1.0, np.diagonal(sandwich) / model)
     if clusters.n_voters < FEW_VOTERS:

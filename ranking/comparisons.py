@@ -168,7 +168,6 @@ class Comparisons:
             s = _positive(n_segments, "n_segments")
         elif a_segment is not None:
             s = int(a_segment.max()) + 1
-        _fits(n, s)
         _within(a_left, "left", n)
         _within(a_right, "right", n)
         if a_segment is not None:
@@ -186,7 +185,11 @@ class Comparisons:
 
     @cached_property
     def table(self) -> Floats:
-        """(segments, items, items, 4): the weight of each outcome of each pair as it was shown; see `Counts`."""
+        """(segments, items, items, 4): the weight of each outcome of each pair as it was shown; see `Counts`.
+
+        Raises TooManyItems where that would not fit into memory.
+        """
+        _fits(self.n_items, self.n_segments)
         return _table(self.left, self.right, self.outcome, self.segment, self.weight, self.n_items, self.n_segments)
 
     def counts(self, clusters: int | None = CLUSTER_VOTERS) -> Counts:
