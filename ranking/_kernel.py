@@ -1,10 +1,11 @@
 """One model for all segments and attributes: strengths are Gaussian with a covariance made of a few named parts.
 
-Strength of item i in segment s: global_i + deviation_si. Global strengths have covariance A = sum of the global parts,
-each variance x kernel; deviations have covariance B, one draw per segment. Over all segments K = J (x) A + I (x) B, with
-J all ones. Newton's steps use its structure, so that S segments of n items cost S inversions of n x n, not one of S n:
-with D_s = L_s + B^-1 (L_s the curvature of a segment's votes), C = B^-1 A (B + S A)^-1, T = sum of D_s^-1 and
-W = (I - C T)^-1 C, the posterior covariance of segments s and t is [s = t] D_s^-1 + D_s^-1 W D_t^-1 (Woodbury).
+Strength of item i in segment s: global_i + deviation_si. Global strengths have covariance A = sum of the global
+parts, each variance x kernel; deviations have covariance B, one draw per segment. Over all segments
+K = J (x) A + I (x) B, with J all ones. Newton's steps use its structure, so that S segments of n items cost S
+inversions of n x n, not one of S n: with D_s = L_s + B^-1 (L_s the curvature of a segment's votes), C = B^-1 A (B + S A)^-1,
+T = sum of D_s^-1 and W = (I - C T)^-1 C, the posterior covariance of segments s and t is
+[s = t] D_s^-1 + D_s^-1 W D_t^-1 (Woodbury).
 
 The variances are estimated by climbing the Laplace marginal likelihood with average-information steps (Gilmour,
 Thompson and Cullis 1995, Biometrics 51), under a prior worth `PRIOR_WORTH` styles at each part's own guess.
@@ -41,9 +42,9 @@ class Part:
 class KernelFit:
     """Posterior of the strengths of n items in S segments.
 
-    mean (S, n); extras (f,) side and log nu where fitted; variances (parts,); own (S, n, n) is D_s^-1, shared (n, n) is W,
-    tilt (S, n, f) and extras_covariance (f, f) carry the uncertainty of the extras into the strengths; pull (n,) is the
-    gradient summed over segments and push (n, n) the matrix sum of K^-1 - K^-1 S K^-1 over all blocks: what predictions
+    mean (S, n); extras (f,) side and log nu where fitted; variances (parts,); own (S, n, n) is D_s^-1, shared (n, n)
+    is W, tilt (S, n, f) and extras_covariance (f, f) carry the uncertainty of the extras into the strengths; pull (n,)
+    is the gradient summed over segments and push (n, n) the matrix sum of K^-1 - K^-1 S K^-1 over all blocks: what predictions
     for other items need.
     """
 
@@ -81,8 +82,8 @@ def fit_kernel(
 ) -> KernelFit:
     """Posterior for tables (S, n, n, 4); parts with `deviation` are needed exactly where S > 1.
 
-    start: an earlier fit with the same parts. improvements: how often the variances may still be improved; one is enough
-    for a warm refit.
+    start: an earlier fit with the same parts. improvements: how often the variances may still be improved; one is
+    enough for a warm refit.
     """
     n_segments, n = tables.shape[:2]
     tie = davidson and bool(tables[:, :, :, 1].any())
@@ -105,12 +106,12 @@ def fit_kernel(
         climbs = [one.climb(np.concatenate([m, extras])) for one, m in zip(likelihoods, mean, strict=True)]
         votes = np.array([curvature[:n, :n] for _, curvature in climbs])
         cross = np.array([curvature[:n, n:] for _, curvature in climbs])
-        own = np.linalg.inv(votes + prior.inner)
-        shared = np.linalg.solve(np.eye(n) - prior.outer @ own.sum(axis=0), prior.outer)
+        own = np.asarray(np.linalg.inv(votes + prior.inner), np.float64)
+        shared: Floats = np.linalg.solve(np.eye(n) - prior.outer @ own.sum(axis=0), prior.outer)
 
         tilt = _posterior(own, shared, cross)
         square = sum(curvature[n:, n:] for _, curvature in climbs) + np.diag(precision)
-        extras_covariance = np.linalg.inv(square - np.einsum("sni,snj->ij", cross, tilt))
+        extras_covariance: Floats = np.linalg.inv(square - np.einsum("sni,snj->ij", cross, tilt))
         slope = np.array([gradient[:n] for gradient, _ in climbs])
         residual = slope - prior.apply(mean)
         extra_slope = sum(gradient[n:] for gradient, _ in climbs) - precision * extras
@@ -162,11 +163,11 @@ class _Prior:
     def __init__(self, variances: Floats, kernels: Floats, apart: NDArray[np.bool_], n_segments: int) -> None:
         common = np.tensordot(variances[~apart], kernels[~apart], axes=1)
         if n_segments == 1:
-            self.inner: Floats = np.linalg.inv(common)
+            self.inner = np.asarray(np.linalg.inv(common), np.float64)
             self.outer: Floats = np.zeros_like(common)
         else:
             own = np.tensordot(variances[apart], kernels[apart], axes=1)
-            self.inner = np.linalg.inv(own)
+            self.inner = np.asarray(np.linalg.inv(own), np.float64)
             self.outer = self.inner @ common @ np.linalg.inv(own + n_segments * common)
 
     def apply(self, values: Floats) -> Floats:

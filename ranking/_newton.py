@@ -9,7 +9,7 @@ The log-likelihood is concave in (strengths, side, log nu), so Newton's method w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,6 +132,18 @@ def _davidson(eta: Floats, log_nu: float) -> tuple[Floats, Floats, Floats]:
     return left / total, tie / total, right / total
 
 
+class Climbable(Protocol):
+    """A concave log-likelihood with its slope and curvature."""
+
+    def climb(self, x: Floats) -> tuple[Floats, Floats]:
+        """Gradient and curvature at x."""
+        ...
+
+    def log_likelihood(self, x: Floats) -> float:
+        """Its value at x."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Peak:
     """Where Newton's method ended: `x` (width,), whether that is the maximum, and in how many steps."""
@@ -141,7 +153,7 @@ class Peak:
     steps: int
 
 
-def maximise(likelihood: Likelihood, prior: Floats, start: Floats, tolerance: float = TOLERANCE) -> Peak:
+def maximise(likelihood: Climbable, prior: Floats, start: Floats, tolerance: float = TOLERANCE) -> Peak:
     """The maximum of log-likelihood(x) - x' prior x / 2, from `start`; `prior` (width, width) is a precision."""
     x = start
     for step in range(1, MAX_STEPS + 1):

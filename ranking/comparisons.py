@@ -108,8 +108,8 @@ class Counts:
 class Comparisons:
     """Votes as integer arrays, checked: one row per vote.
 
-    `left`, `right` (m,) item numbers; `outcome` (m,) 0 right, 1 tie, 2 left, 3 neither; `voter` (m,) any whole numbers or
-    None; `segment` (m,) 0 … n_segments - 1 or None; `weight` (m,) finite, zero or more, or None for ones.
+    `left`, `right` (m,) item numbers; `outcome` (m,) 0 right, 1 tie, 2 left, 3 neither; `voter` (m,) any whole
+    numbers or None; `segment` (m,) 0 … n_segments - 1 or None; `weight` (m,) finite, zero or more, or None for ones.
     """
 
     left: Ints
@@ -449,7 +449,7 @@ def _scatter(ids: Ints) -> NDArray[np.uint64]:
 def _dense(voter: Ints) -> tuple[Ints, Ints]:
     """The voters numbered 0, 1, 2 … and their names in that order."""
     low, high = int(voter.min()), int(voter.max())
-    if 0 <= low and high < 4 * len(voter) + 1000:
+    if low >= 0 and high < 4 * len(voter) + 1000:
         # Numbers without large gaps need no sort, which would cost more than the whole fit.
         present = np.zeros(high + 1, bool)
         present[voter] = True

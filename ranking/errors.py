@@ -65,7 +65,7 @@ class BadWeight(RankingError):
 
 
 class TooManyItems(RankingError):
-    """{n_items} items in {n_segments} segments are more than one fit holds ({limit}); number the items 0, 1, 2 … without gaps."""
+    """{n_items} items in {n_segments} segments are more than one fit holds ({limit}); number the items without gaps."""
 
     code = "too_many_items"
 

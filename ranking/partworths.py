@@ -1,7 +1,7 @@
 """Attributes beside items in one fit: what a colour or a sleeve is worth, and what an untested combination would score.
 
-A strength is the sum of its attributes' part-worths and a rest of its own. All are Gaussian with variances estimated from
-the votes, so that attributes speak where an item has few votes, and fall silent where it has many. With no prior
+A strength is the sum of its attributes' part-worths and a rest of its own. All are Gaussian with variances estimated
+from the votes, so that attributes speak where an item has few votes, and fall silent where it has many. With no prior
 (`prior_sd=0`) the same attributes are fitted as a plain conditional logit, without a rest, for comparison with others.
 """
 
@@ -67,8 +67,8 @@ class Attributes:
     def from_columns(cls, columns: Mapping[str, Sequence[str | float]]) -> Attributes:
         """From columns of n values each: categories as text, numbers as numbers.
 
-        Raises BadAttributes where lengths differ, a number is not finite, an attribute has one value only (it can explain
-        nothing: leave it out) or more than `MOST_LEVELS` levels.
+        Raises BadAttributes where lengths differ, a number is not finite, an attribute has one value only (it can
+        explain nothing: leave it out) or more than `MOST_LEVELS` levels.
         """
         if not columns:
             raise BadAttributes(reason="there is no attribute")
@@ -120,8 +120,8 @@ class PartWorth:
 class PartWorths:
     """Strengths of the items (`scores`, None where there are too many) and what their attributes contribute.
 
-    covariance (columns, columns) of the worths; fitted (n,) the attributes' share of each item's strength, mean zero, and
-    fitted_standard_error (n,); rest_sd the standard deviation of what attributes do not explain (0: not fitted).
+    covariance (columns, columns) of the worths; fitted (n,) the attributes' share of each item's strength, mean zero,
+    and fitted_standard_error (n,); rest_sd the standard deviation of what attributes do not explain (0: not fitted).
     """
 
     scores: Scores | None
@@ -142,7 +142,10 @@ class PartWorths:
     _new: _Prediction | None = None
 
     def against(self, base: Mapping[str, str]) -> tuple[PartWorth, ...]:
-        """Worths of the other levels against a base level of each named attribute. Raises UnknownLevel, BadAttributes."""
+        """Worths of the other levels against a base level of each named attribute.
+
+        Raises UnknownLevel, BadAttributes.
+        """
         labels = self.attributes.labels
         column = {label: k for k, label in enumerate(labels)}
         unknown = sorted(set(base) - {a.name for a in self.attributes.attributes if not a.is_number})
@@ -218,9 +221,9 @@ def fit(
 ) -> PartWorths:
     """Items and attributes together; with prior_sd=0, or more items than one table holds, attributes alone.
 
-    prior_sd: None (variances from the votes) or 0 (plain conditional logit). Raises BadAttributes when the attributes are
-    not of these items, and what `bradley_terry.fit` raises. Source: statistics of kernels after Rasmussen and Williams
-    2006, chapters 2 and 3; part-worths after Green and Srinivasan 1978, Journal of Consumer Research 5.
+    prior_sd: None (variances from the votes) or 0 (plain conditional logit). Raises BadAttributes when the attributes
+    are not of these items, and what `bradley_terry.fit` raises. Source: kernels after Rasmussen and Williams 2006,
+    chapters 2 and 3; part-worths after Green and Srinivasan 1978, Journal of Consumer Research 5.
     """
     if prior_sd not in (None, 0):
         raise BadOption(option="prior_sd", value=prior_sd, allowed="0 or None where attributes are fitted")
@@ -365,7 +368,7 @@ def _named(attributes: Attributes, worth: Floats, covariance: Floats) -> tuple[P
 
 
 class _Rows:
-    """The likelihood of votes whose strengths are design @ worths: `d` (rows, columns) is left's design less right's."""
+    """The likelihood of votes whose strengths are design @ worths: `d` is left's design less right's, a row a pair."""
 
     def __init__(self, d: Floats, left: Floats, tied: Floats, right: Floats, *, side: bool, davidson: bool) -> None:
         self.total_tied = float(tied.sum())
@@ -437,7 +440,10 @@ def _attributes_alone(
     outcome, weight = votes.outcome[kept].astype(np.int64), weight[kept]
     n = votes.n_items
     pairs, rows = np.unique(left * n + right, return_inverse=True)
-    seen = [np.bincount(rows, weights=weight * (outcome == k), minlength=len(pairs)) for k in (RIGHT, TIE, LEFT)]
+    seen = [
+        np.bincount(rows, weights=weight * (outcome == k), minlength=len(pairs)).astype(float)
+        for k in (RIGHT, TIE, LEFT)
+    ]
     design = attributes.design
     davidson = ties == "davidson"
     rows_of = _Rows(
@@ -455,16 +461,21 @@ def _attributes_alone(
         prior = gauge
         peak, covariance = _inverse(rows_of, prior, start)
         if not peak.converged:
-            flags.append(Flag("no_maximum", "Plain maximum likelihood has no finite or no single answer for these attributes; "
-                              f"a weak prior of sd {WEAK_SD:g} was used instead."))  # fmt: skip
+            sentence = (
+                "Plain maximum likelihood has no finite or no single answer for these attributes; "
+                f"a weak prior of sd {WEAK_SD:g} was used instead."
+            )
+            flags.append(Flag("no_maximum", sentence))
             prior = gauge + np.eye(width) / WEAK_SD**2
             peak, covariance = _inverse(rows_of, prior, start)
         name = "no prior" if not flags else f"prior sd {WEAK_SD:g}"
     else:
         peak, covariance, prior = _shrunk(rows_of, attributes, gauge, start)
         name = "variances of attributes from the votes"
-        flags.append(Flag("attributes_only", "There are too many styles for a strength of each one; "
-                          "what their attributes do not explain is left out."))  # fmt: skip
+        sentence = (
+            "There are too many styles for a strength of each one; what their attributes do not explain is left out."
+        )
+        flags.append(Flag("attributes_only", sentence))
     if not peak.converged:
         flags.append(Flag("not_converged", "The fit did not reach its maximum; these numbers are not to be used."))
     clustered = covariance
