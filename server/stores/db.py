@@ -97,6 +97,16 @@ async def pool_from(url: str | URL, *, size: int = 4) -> asyncpg.Pool:
         )
 
 
+async def server_version(url: str | URL) -> int:
+    """The server's version as a number, 180004 for 18.4. Raises DatabaseAway."""
+    with naming_loss(connecting=True):
+        connection = await asyncpg.connect(plain(url), timeout=CONNECT_S)
+        try:
+            return int(await connection.fetchval("show server_version_num"))
+        finally:
+            await connection.close()
+
+
 def plain(url: str | URL) -> str:
     """The address as asyncpg and libpq read it."""
     return _address(url).set(drivername="postgresql").render_as_string(hide_password=False)
