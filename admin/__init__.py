@@ -1,0 +1,1 @@
+"""The door for merchants and operators: its own application on its own port."""

@@ -458,7 +458,7 @@ def _warnings(picture: Image.Image, grey: np.ndarray) -> tuple[str, ...]:
         found.append("picture_low_resolution")
     if grey.std() < 3:
         return (*found, "picture_blank")
-    if float(np.percentile(grey, 90)) < 150 and grey.mean() < 95:
+    if float(np.percentile(grey, 90)) < 170 and grey.mean() < 100:
         found.append("picture_dark")
     if _sharpness(grey) < 12:
         found.append("picture_blurred")

@@ -33,6 +33,13 @@ CATALOGUE: dict[str, Words] = {
     "guests_not_allowed": Words(403, "这里不接受游客登录。", "Guests may not log in here; use alipay or wechat."),
     "platform_refused": Words(401, "平台登录没有成功:{problem}", "The platform did not accept the log-in code: {problem}"),
     "platform_away": Words(503, "平台暂时没有回应,请稍后再试。", "The platform does not answer just now; try again in a moment."),
+    "sign_in_failed": Words(401, "账号或密码不对。", "The login or the password is wrong."),
+    "second_factor_wanted": Words(401, "请输入动态验证码。", "Enter the six-digit code of your authenticator."),
+    "locked_out": Words(
+        429, "尝试次数过多,请 {retry_after_s} 秒后再试。", "Too many attempts; try again in {retry_after_s} s."
+    ),
+    "csrf_missing": Words(403, "页面已过期,请刷新后重试。", "This page is out of date; reload it and try again."),
+    "role_lacks_permission": Words(403, "你的角色不能做这件事。", "Your role may not do this."),
     "idempotency_mismatch": Words(
         422, "同一个 Idempotency-Key 已用于另一份内容。", "This Idempotency-Key was used with another body; use a new key."
     ),

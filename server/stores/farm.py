@@ -1,4 +1,4 @@
-"""The farm: trees and those who grow them, applications, claims, awards, invitations, notices of expiry; saved economies.
+"""The farm: trees and who grows them, applications, claims, awards, invitations, notices of expiry; saved economies.
 
 Races settled here. Two plantings at once: a player has one unharvested membership (unique index), one insert wins. Two
 claims at once: the primary key (player, day) lets one win. Two phones that apply at once: both lock the tree's row
@@ -197,7 +197,7 @@ def _terms(stored: dict[str, Any]) -> Terms:
     return Terms(**{**stored, **lists})
 
 
-async def _trees(conn: AsyncConnection, rows: Sequence[sa.Row]) -> list[Tree]:
+async def _trees(conn: AsyncConnection, rows: Sequence[sa.Row[Any]]) -> list[Tree]:
     if not rows:
         return []
     members: dict[UUID, list[Member]] = {}
@@ -537,22 +537,25 @@ async def held_g(conn: AsyncConnection, player_id: UUID) -> int:
 
 @dataclass(frozen=True, slots=True)
 class OldGrams:
-    """A wallet that may hold grams older than a day: its balance, and its credits day by day since long ago."""
+    """A wallet that may hold old grams: its balance, and all its credits day by day."""
 
     player_id: UUID
     balance_g: int
     credits: tuple[tuple[date, int], ...]
 
 
-# A wallet spends its oldest grams first. So what is older than a day is what the balance exceeds the later credits by.
+# A player who came lately has nothing old: the first line of each wallet is one step into an index.
 _OLD = sa.text(
     """
 with wallets as (
     select owner_id, account_id, balance from accounts
-    where kind = 'player' and balance > 0 and owner_id > :after order by owner_id limit :limit
+    where kind = 'player' and balance > 0 and owner_id > :after
+      and (select t.at from transfers t where t.player_id = owner_id order by t.seq limit 1) < :old_enough
+    order by owner_id limit :limit
 )
 select w.owner_id, w.balance,
-       coalesce(jsonb_agg(jsonb_build_array(d.day, d.amount) order by d.day) filter (where d.day is not null), '[]') as days
+       coalesce(jsonb_agg(jsonb_build_array(d.day, d.amount) order by d.day) filter (where d.day is not null),
+                '[]') as days
 from wallets w
 left join lateral (
     select (t.at at time zone interval '+08:00')::date as day, sum(t.amount)::bigint as amount
@@ -566,9 +569,9 @@ order by w.owner_id
 )
 
 
-async def wallets_by_day(conn: AsyncConnection, *, after: UUID, limit: int) -> list[OldGrams]:
-    """Wallets with grams in them, from after a player, each with its credits by programme day."""
-    rows = await conn.execute(_OLD, {"after": after, "limit": limit})
+async def wallets_by_day(conn: AsyncConnection, *, after: UUID, used_before: datetime, limit: int) -> list[OldGrams]:
+    """Wallets with grams in them that were first used before a moment, each with its credits by programme day."""
+    rows = await conn.execute(_OLD, {"after": after, "old_enough": used_before, "limit": limit})
     return [
         OldGrams(row.owner_id, row.balance, tuple((date.fromisoformat(day), amount) for day, amount in row.days))
         for row in rows
@@ -617,4 +620,4 @@ async def save_economy(conn: AsyncConnection, economy: Economy, *, who: str, why
         .returning(economies.c.economy_id)
     )
     assert number is not None
-    return number
+    return int(number)

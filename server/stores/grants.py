@@ -134,24 +134,24 @@ async def balances_of(connection: asyncpg.Connection, player_ids: Sequence[UUID]
 # Wallets are opened in the same statement; the trigger on transfers runs after all of it and finds them.
 _SETTLE = """
 with due as materialized (
-    select player_id, matchup_id from grants
+    select ctid from grants
     where state = 'held' and held_until <= :now and block_id <> all(:except_blocks)
     order by held_until limit :limit
     for update skip locked
 ), settled as (
     update grants g set state = 'settled', final_at = :now
-    from due where g.player_id = due.player_id and g.matchup_id = due.matchup_id
-    returning g.player_id, g.matchup_id, g.block_id, g.test_id, g.amount_g
+    from due where g.ctid = due.ctid
+    returning g.player_id, g.matchup_id, g.amount_g, account_id('player', g.player_id) as wallet,
+              account_id('reservation', g.block_id) as block
 ), wallets as (
     insert into accounts (account_id, kind, owner_id, unit, floor)
-    select account_id('player', p.player_id), 'player', p.player_id, 'g', 0
-    from (select distinct player_id from settled order by player_id) p
-    where not exists (select 1 from accounts a where a.account_id = account_id('player', p.player_id))
+    select p.wallet, 'player', p.player_id, 'g', 0
+    from (select distinct wallet, player_id from settled order by wallet) p
+    where not exists (select 1 from accounts a where a.account_id = p.wallet)
     on conflict do nothing
 ), posted as (
     insert into transfers (transfer_id, debit_account, credit_account, amount, at, player_id, unit, reason, out_biz_no)
-    select s.matchup_id, account_id('reservation', s.block_id), account_id('player', s.player_id), s.amount_g, :now,
-           s.player_id, 'g', 'grant_settled', s.matchup_id::text
+    select s.matchup_id, s.block, s.wallet, s.amount_g, :now, s.player_id, 'g', 'grant_settled', s.matchup_id::text
     from settled s order by s.player_id, s.matchup_id
 )
 select count(*) as n_grants, coalesce(sum(amount_g), 0)::bigint as amount_g, count(distinct player_id) as n_players

@@ -1,0 +1,5 @@
+"""The calls of merchants and operators: one file per noun, and the list of all routes."""
+
+from server.edge.wire import Route
+
+ROUTES: tuple[Route, ...] = ()

@@ -1,0 +1,118 @@
+"""The door's application: console pages and the /v1/merchant and /v1/ops calls, for people with roles and keys with scopes."""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+from urllib.parse import quote
+
+from aiohttp import web
+
+from admin.api import ROUTES
+from admin.console import pages
+from admin.flows.sign_in import cookie_digest
+from admin.roles import May, Role, Staff
+from server.edge.health import health_routes
+from server.edge.openapi import document
+from server.edge.problems import Problem
+from server.edge.serve import mount, unknown_is_a_problem
+from server.edge.wire import Route
+from server.ports import Shell
+from server.stores import staff, tests
+
+SHELL: web.AppKey[Shell] = web.AppKey("shell", Shell)
+COOKIE = "xk_console"
+MAX_UPLOAD_BYTES = 64 * 1024 * 1024
+_READS = ("GET", "HEAD")
+_ASSETS = Path(__file__).parent / "console" / "assets"
+
+# Pages load nothing from anywhere else, run no inline script, and cannot be framed.
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+        "connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+async def caller_of(request: web.Request, route: Route) -> Staff | None:
+    """Who calls: the holder of an API key, or the person of a console session; checked against what the route asks.
+
+    Raises Problem `unauthenticated`, `csrf_missing` or `role_lacks_permission`. A page that is asked for without a
+    session leads to the sign-in instead.
+    """
+    if route.auth == "none":
+        return None
+    caller = await _from_key(request) or await _from_cookie(request, route)
+    if caller is None:
+        if route.media == "text/html" and request.method == "GET":
+            raise web.HTTPSeeOther(f"/sign-in?next={quote(request.rel_url.path_qs, safe='')}")
+        raise Problem("unauthenticated")
+    if not caller.may(May(route.auth)) or (caller.read_only and request.method not in _READS):
+        raise Problem("role_lacks_permission")
+    return caller
+
+
+async def _from_key(request: web.Request) -> Staff | None:
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not key:
+        return None
+    shell = request.app[SHELL]
+    async with shell.engine.connect() as conn:
+        found = await tests.key_holder(conn, hashlib.sha256(key.encode()).digest(), shell.clock())
+    if found is None:
+        raise Problem("unauthenticated")
+    key_id, merchant_id, scopes = found
+    roles = frozenset({Role.MERCHANT}) if merchant_id else frozenset(Role(s) for s in scopes if s in list(Role))
+    return Staff(f"key:{key_id}", roles, merchant_id, read_only="write" not in scopes)
+
+
+async def _from_cookie(request: web.Request, route: Route) -> Staff | None:
+    cookie = request.cookies.get(COOKIE)
+    if not cookie:
+        return None
+    shell = request.app[SHELL]
+    async with shell.engine.connect() as conn:
+        found = await staff.session_holder(conn, cookie_digest(cookie), shell.clock())
+    if found is None:
+        return None
+    session_id, csrf, person = found
+    if request.method not in _READS and not _same(request.headers.get("X-CSRF-Token", ""), csrf):
+        raise Problem("csrf_missing")
+    return Staff(
+        person.login,
+        frozenset(Role(role) for role in person.roles),
+        person.merchant_id,
+        user_id=person.user_id,
+        session_id=session_id,
+        csrf=csrf,
+    )
+
+
+def _same(given: str, wanted: str) -> bool:
+    return hashlib.sha256(given.encode()).digest() == hashlib.sha256(wanted.encode()).digest()
+
+
+async def _secure(_: web.Request, response: web.StreamResponse) -> None:
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+
+
+def admin_app(shell: Shell) -> web.Application:
+    """The door's application on a running shell."""
+    app = web.Application(client_max_size=MAX_UPLOAD_BYTES, middlewares=[unknown_is_a_problem])
+    app[SHELL] = shell
+    api = document("选款 merchants and operators", ROUTES, bearer=True)
+    routes = (*ROUTES, *health_routes(api), *pages.ROUTES)
+    mount(app, routes, shell, caller_of, shell.metrics)
+    shell.config.media_dir.mkdir(parents=True, exist_ok=True)
+    app.router.add_static("/media/", shell.config.media_dir)
+    app.router.add_static("/assets/", _ASSETS)
+    app.on_response_prepare.append(_secure)
+    return app
+
+
+def every_route() -> tuple[Route, ...]:
+    """All routes that need somebody: what the test of role x call goes through, so that no new route is forgotten."""
+    return tuple(dataclasses.replace(route) for route in (*ROUTES, *pages.ROUTES) if route.auth != "none")

@@ -1,0 +1,1 @@
+"""The console: server-made pages with small modules of script, no build step."""

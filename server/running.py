@@ -1,0 +1,112 @@
+"""How the service is run: the database it stands on, its applications, its worker; started in order, ended cleanly."""
+
+import asyncio
+import contextlib
+import dataclasses
+import signal
+import sys
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from typing import Any
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from server.app import player_app, settle_memory, shell_of
+from server.config import Config
+from server.embedded import EmbeddedPostgres
+from server.jobs.all import jobs_of
+from server.migrations import upgrade
+from server.ports import Shell
+from server.worker import Worker
+
+log = structlog.get_logger()
+
+
+def configure_logging(*, level: str = "info") -> None:
+    """JSON lines on stderr: time, level, event and its fields; never a body, a token or an address."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+@contextlib.contextmanager
+def database_of(config: Config) -> Iterator[Config]:
+    """The configuration with a database that runs: the one it names, or the embedded one in its data folder."""
+    if config.database_url:
+        yield config
+        return
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    with EmbeddedPostgres(config.data_dir / "database") as postgres:
+        yield dataclasses.replace(config, database_url=postgres.url)
+
+
+async def migrated(config: Config) -> None:
+    """Bring the schema to the newest version; safe for any number of processes at once."""
+    assert config.database_url
+    await upgrade(config.database_url)
+
+
+@contextlib.asynccontextmanager
+async def listening(app: web.Application, host: str, port: int, *, reuse_port: bool = False) -> AsyncIterator[int]:
+    """Serve an application; yields the port (a free one when `port` is 0)."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0)
+    await runner.setup()
+    site = web.TCPSite(runner, host, port, reuse_port=reuse_port or None, backlog=1024)
+    try:
+        await site.start()
+        sockets = site._server.sockets if site._server is not None else []  # type: ignore[attr-defined]
+        yield sockets[0].getsockname()[1]
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def api(config: Config, *, reuse_port: bool = False) -> AsyncIterator[tuple[Shell, int]]:
+    """The players' application, listening; yields its shell and port."""
+    async with (
+        shell_of(config) as shell,
+        listening(player_app(shell), config.host, config.port, reuse_port=reuse_port) as port,
+    ):
+        settle_memory()
+        yield shell, port
+
+
+@contextlib.asynccontextmanager
+async def working(shell: Shell) -> AsyncIterator[None]:
+    """All background jobs, beside whatever else runs."""
+    worker = Worker(shell.engine, jobs_of(shell), shell.metrics, shell.clock)
+    task = asyncio.create_task(worker.run(), name="worker")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until_told() -> None:
+    """Wait for Ctrl-C or a polite request to end."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told.set)
+    try:
+        await told.wait()
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def run(main: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine on uvloop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)

@@ -1,0 +1,531 @@
+"""Prizes: stock, boxes set aside, orders with every move they made, sealed addresses, and reports of damage.
+
+Races settled here. The last box: stock is taken by a conditional update that finds a free box or nothing, and a check
+says that never more are taken than there are. Two moves of one order at once: an order is locked before it is moved,
+and the update names the state that it moves from. One box for one share of a tree: unique while it is set aside.
+
+Every box that is taken has its row in `prize_boxes`, and every such row an owner: the grower of a tree, then the order.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from rewards.prizes import (
+    DamageReport,
+    DamageState,
+    FulfilmentOrder,
+    Mover,
+    OrderState,
+    Stock,
+)
+from server.stores.db import metadata
+from server.stores.ledger import REFUSE_CHANGE
+
+prize_stock = sa.Table(
+    "prize_stock",
+    metadata,
+    sa.Column("variety", sa.Text, primary_key=True),
+    sa.Column("region", sa.Text, primary_key=True),
+    sa.Column("week", sa.Text, primary_key=True),
+    sa.Column("boxes", sa.Integer, nullable=False),
+    sa.Column("taken", sa.Integer, nullable=False, server_default="0"),
+    sa.CheckConstraint("taken between 0 and boxes", name="not_more_than_there_is"),
+    sa.CheckConstraint("week ~ '^[0-9]{4}-W[0-9]{2}$'", name="week_is_iso"),
+)
+
+prize_boxes = sa.Table(
+    "prize_boxes",
+    metadata,
+    sa.Column("box_id", sa.Uuid, primary_key=True),
+    sa.Column("player_id", sa.Uuid, nullable=False),
+    sa.Column("tree_id", sa.Uuid, nullable=False),
+    sa.Column("variety", sa.Text, nullable=False),
+    sa.Column("region", sa.Text, nullable=False),
+    sa.Column("week", sa.Text, nullable=False),
+    sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False),
+    # Back in stock, or out of the house; neither while it is set aside.
+    sa.Column("given_back_at", sa.DateTime(timezone=True)),
+    sa.Column("gone_at", sa.DateTime(timezone=True)),
+    sa.CheckConstraint("given_back_at is null or gone_at is null", name="one_end"),
+    sa.ForeignKeyConstraint(
+        ["variety", "region", "week"], ["prize_stock.variety", "prize_stock.region", "prize_stock.week"]
+    ),
+)
+sa.Index(
+    "uq_prize_boxes_set_aside",
+    prize_boxes.c.tree_id,
+    prize_boxes.c.player_id,
+    unique=True,
+    postgresql_where=sa.and_(prize_boxes.c.given_back_at.is_(None), prize_boxes.c.gone_at.is_(None)),
+)
+
+fulfilment_orders = sa.Table(
+    "fulfilment_orders",
+    metadata,
+    sa.Column("order_id", sa.Uuid, primary_key=True),
+    sa.Column("player_id", sa.Uuid, nullable=False),
+    sa.Column("tree_id", sa.Uuid, nullable=False),
+    sa.Column("variety", sa.Text, nullable=False),
+    sa.Column("box_g", sa.Integer, nullable=False),
+    sa.Column("box_cost_fen", sa.Integer, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("moved_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("stock_region", sa.Text),
+    sa.Column("stock_week", sa.Text),
+    sa.Column("carrier", sa.Text),
+    sa.Column("tracking_no", sa.Text),
+    sa.Column("delivered_at", sa.DateTime(timezone=True)),
+    sa.Column("times_ordered", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.UniqueConstraint("player_id", "tree_id", name="uq_fulfilment_orders_share"),
+    sa.CheckConstraint(
+        "state in ({})".format(", ".join(f"'{state.value}'" for state in OrderState)), name="state_known"
+    ),
+)
+sa.Index("ix_fulfilment_orders_state", fulfilment_orders.c.state, fulfilment_orders.c.order_id)
+
+order_moves = sa.Table(
+    "order_moves",
+    metadata,
+    sa.Column("move_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("order_id", sa.Uuid, sa.ForeignKey("fulfilment_orders.order_id"), nullable=False, index=True),
+    sa.Column("from_state", sa.Text, nullable=False),
+    sa.Column("to_state", sa.Text, nullable=False),
+    sa.Column("mover", sa.Text, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False, server_default=""),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+)
+
+order_addresses = sa.Table(
+    "order_addresses",
+    metadata,
+    sa.Column("order_id", sa.Uuid, sa.ForeignKey("fulfilment_orders.order_id"), primary_key=True),
+    # Sealed by server.secrets.Vault: the database alone cannot read it.
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("given_at", sa.DateTime(timezone=True), nullable=False),
+)
+
+damage_reports = sa.Table(
+    "damage_reports",
+    metadata,
+    sa.Column("report_id", sa.Uuid, primary_key=True),
+    sa.Column("order_id", sa.Uuid, sa.ForeignKey("fulfilment_orders.order_id"), nullable=False),
+    sa.Column("player_id", sa.Uuid, nullable=False, index=True),
+    # Of which delivery: a box that was sent again can arrive spoilt again.
+    sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("picture_id", sa.Uuid, nullable=False),
+    sa.Column("reported_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("state", sa.Text, nullable=False, server_default="open"),
+    sa.Column("answer", sa.Text),
+    sa.Column("answered_at", sa.DateTime(timezone=True)),
+    sa.UniqueConstraint("order_id", "delivered_at", name="uq_damage_reports_delivery"),
+    sa.CheckConstraint("state in ('open', 'resent', 'compensated', 'declined')", name="state_known"),
+)
+sa.Index("ix_damage_reports_open", damage_reports.c.reported_at, postgresql_where=damage_reports.c.state == "open")
+
+damage_pictures = sa.Table(
+    "damage_pictures",
+    metadata,
+    sa.Column("picture_id", sa.Uuid, primary_key=True),
+    # Sealed like an address: a photo of a doorstep is as personal.
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+)
+
+DDL = (
+    REFUSE_CHANGE,
+    """
+create or replace trigger order_moves_append_only before update or delete or truncate on order_moves
+    for each statement execute function refuse_change()
+""",
+    """
+create or replace trigger fulfilment_orders_stay before delete or truncate on fulfilment_orders
+    for each statement execute function refuse_change()
+""",
+)
+
+
+# --- stock ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A box that is set aside."""
+
+    box_id: UUID
+    variety: str
+    region: str
+    week: str
+
+
+async def set_stock(conn: AsyncConnection, *, variety: str, region: str, week: str, boxes: int) -> bool:
+    """Say how many boxes there are; False when more are taken already (nothing is changed then)."""
+    statement = insert(prize_stock).values(variety=variety, region=region, week=week, boxes=boxes)
+    done = await conn.execute(
+        statement.on_conflict_do_update(
+            index_elements=["variety", "region", "week"],
+            set_={"boxes": statement.excluded.boxes},
+            where=prize_stock.c.taken <= statement.excluded.boxes,
+        )
+    )
+    return done.rowcount == 1
+
+
+async def stock_from(conn: AsyncConnection, week: str, *, variety: str | None = None) -> list[Stock]:
+    """All stock of this and later weeks, of one variety or of all."""
+    query = sa.select(prize_stock).where(prize_stock.c.week >= week).order_by(prize_stock.c.variety, prize_stock.c.week)
+    if variety is not None:
+        query = query.where(prize_stock.c.variety == variety)
+    return [Stock(**row._asdict()) for row in await conn.execute(query)]
+
+
+async def take_box(
+    conn: AsyncConnection, stock: Stock, *, box_id: UUID, player_id: UUID, tree_id: UUID, now: datetime
+) -> Box | None:
+    """Set one box of this stock aside; None when the last one was taken meanwhile."""
+    done = await conn.execute(
+        sa.update(prize_stock)
+        .where(
+            prize_stock.c.variety == stock.variety,
+            prize_stock.c.region == stock.region,
+            prize_stock.c.week == stock.week,
+            prize_stock.c.taken < prize_stock.c.boxes,
+        )
+        .values(taken=prize_stock.c.taken + 1)
+    )
+    if done.rowcount == 0:
+        return None
+    await conn.execute(
+        sa.insert(prize_boxes).values(
+            box_id=box_id,
+            player_id=player_id,
+            tree_id=tree_id,
+            variety=stock.variety,
+            region=stock.region,
+            week=stock.week,
+            taken_at=now,
+        )
+    )
+    return Box(box_id, stock.variety, stock.region, stock.week)
+
+
+async def give_back(conn: AsyncConnection, box: Box, *, now: datetime) -> None:
+    """Put a box that was set aside back into stock; one that is back or gone already stays so."""
+    done = await conn.execute(
+        sa.update(prize_boxes)
+        .where(
+            prize_boxes.c.box_id == box.box_id, prize_boxes.c.given_back_at.is_(None), prize_boxes.c.gone_at.is_(None)
+        )
+        .values(given_back_at=now)
+    )
+    if done.rowcount:
+        await conn.execute(
+            sa.update(prize_stock)
+            .where(
+                prize_stock.c.variety == box.variety,
+                prize_stock.c.region == box.region,
+                prize_stock.c.week == box.week,
+            )
+            .values(taken=prize_stock.c.taken - 1)
+        )
+
+
+async def send_off(conn: AsyncConnection, box: Box, *, now: datetime) -> None:
+    """Write that a box has left the house: it stays taken for ever."""
+    await conn.execute(
+        sa.update(prize_boxes)
+        .where(prize_boxes.c.box_id == box.box_id, prize_boxes.c.given_back_at.is_(None))
+        .values(gone_at=now)
+    )
+
+
+async def box_of(conn: AsyncConnection, tree_id: UUID, player_id: UUID) -> Box | None:
+    """The box that is set aside for a grower's share of a tree (or for the order that it became)."""
+    row = (
+        await conn.execute(
+            sa.select(prize_boxes).where(
+                prize_boxes.c.tree_id == tree_id,
+                prize_boxes.c.player_id == player_id,
+                prize_boxes.c.given_back_at.is_(None),
+                prize_boxes.c.gone_at.is_(None),
+            )
+        )
+    ).one_or_none()
+    return Box(row.box_id, row.variety, row.region, row.week) if row else None
+
+
+# --- orders ---------------------------------------------------------------------------------------
+
+
+_ORDER_FIELDS = tuple(FulfilmentOrder.__dataclass_fields__)
+
+
+def _order(row: sa.Row) -> FulfilmentOrder:  # type: ignore[type-arg]
+    values = row._asdict()
+    values["id"], values["state"] = values.pop("order_id"), OrderState(values["state"])
+    return FulfilmentOrder(**{name: values[name] for name in _ORDER_FIELDS})
+
+
+async def add_order(conn: AsyncConnection, order: FulfilmentOrder) -> None:
+    """Put an order on record."""
+    values = {name: getattr(order, name) for name in _ORDER_FIELDS}
+    await conn.execute(
+        sa.insert(fulfilment_orders).values(
+            **{name: value for name, value in values.items() if name not in ("id", "state")},
+            order_id=order.id,
+            state=order.state.value,
+        )
+    )
+
+
+async def find_order(conn: AsyncConnection, order_id: UUID, *, lock: bool = False) -> FulfilmentOrder | None:
+    """An order; `lock` keeps it still until the transaction ends."""
+    query = sa.select(fulfilment_orders).where(fulfilment_orders.c.order_id == order_id)
+    row = (await conn.execute(query.with_for_update() if lock else query)).one_or_none()
+    return _order(row) if row else None
+
+
+async def orders_of(conn: AsyncConnection, player_id: UUID) -> list[FulfilmentOrder]:
+    """A player's orders, newest first."""
+    rows = await conn.execute(
+        sa.select(fulfilment_orders)
+        .where(fulfilment_orders.c.player_id == player_id)
+        .order_by(fulfilment_orders.c.order_id.desc())
+    )
+    return [_order(row) for row in rows]
+
+
+async def orders_in(
+    conn: AsyncConnection, states: Sequence[OrderState], *, after: UUID | None = None, limit: int = 100
+) -> list[FulfilmentOrder]:
+    """Orders in these states, oldest first, from after an order: one page of them."""
+    query = (
+        sa.select(fulfilment_orders)
+        .where(fulfilment_orders.c.state.in_([state.value for state in states]))
+        .order_by(fulfilment_orders.c.order_id)
+        .limit(limit)
+    )
+    if after is not None:
+        query = query.where(fulfilment_orders.c.order_id > after)
+    return [_order(row) for row in await conn.execute(query)]
+
+
+async def write_order(
+    conn: AsyncConnection,
+    before: FulfilmentOrder,
+    after: FulfilmentOrder,
+    *,
+    mover: Mover,
+    who: str,
+    note: str = "",
+    now: datetime,
+) -> None:
+    """Write what an order became, and the move as a line of its history. The caller holds the order's lock."""
+    changed = {
+        name: getattr(after, name)
+        for name in _ORDER_FIELDS
+        if name not in ("id", "state") and getattr(after, name) != getattr(before, name)
+    }
+    done = await conn.execute(
+        sa.update(fulfilment_orders)
+        .where(fulfilment_orders.c.order_id == before.id, fulfilment_orders.c.state == before.state.value)
+        .values(state=after.state.value, **changed)
+    )
+    assert done.rowcount == 1, "an order is locked before it is moved"
+    if after.state is not before.state:
+        await conn.execute(
+            sa.insert(order_moves).values(
+                order_id=before.id,
+                from_state=before.state.value,
+                to_state=after.state.value,
+                mover=mover.value,
+                who=who,
+                note=note,
+                at=now,
+            )
+        )
+
+
+async def count_ordered(conn: AsyncConnection, order_id: UUID) -> int:
+    """Count one more time that this order was ordered from a supplier; returns which time it is, from 1."""
+    times = await conn.scalar(
+        sa.update(fulfilment_orders)
+        .where(fulfilment_orders.c.order_id == order_id)
+        .values(times_ordered=fulfilment_orders.c.times_ordered + 1)
+        .returning(fulfilment_orders.c.times_ordered)
+    )
+    assert times is not None
+    return int(times)
+
+
+async def moves_of(conn: AsyncConnection, order_id: UUID) -> list[tuple[OrderState, datetime]]:
+    """The states that an order came to, and when, in order."""
+    rows = await conn.execute(
+        sa.select(order_moves.c.to_state, order_moves.c.at)
+        .where(order_moves.c.order_id == order_id)
+        .order_by(order_moves.c.move_id)
+    )
+    return [(OrderState(state), at) for state, at in rows]
+
+
+# --- addresses ------------------------------------------------------------------------------------
+
+
+async def write_address(conn: AsyncConnection, order_id: UUID, sealed: bytes, *, now: datetime) -> None:
+    """Keep the sealed address of an order, in place of an earlier one."""
+    statement = insert(order_addresses).values(order_id=order_id, sealed=sealed, given_at=now)
+    await conn.execute(
+        statement.on_conflict_do_update(
+            index_elements=["order_id"],
+            set_={"sealed": statement.excluded.sealed, "given_at": statement.excluded.given_at},
+        )
+    )
+
+
+async def sealed_address(conn: AsyncConnection, order_id: UUID) -> bytes | None:
+    """The sealed address of an order, None where there is none (any more)."""
+    return await conn.scalar(sa.select(order_addresses.c.sealed).where(order_addresses.c.order_id == order_id))
+
+
+async def forget_addresses(conn: AsyncConnection, *, ended_before: datetime) -> int:
+    """Delete the addresses (and photos) of orders that were delivered or ended before a moment; returns how many."""
+    ended = (
+        "select order_id from fulfilment_orders where "
+        "coalesce(delivered_at, case when state in ('cancelled', 'compensated') then moved_at end) < :before"
+    )
+    await conn.execute(
+        sa.text(
+            "delete from damage_pictures where picture_id in "
+            f"(select picture_id from damage_reports where state <> 'open' and order_id in ({ended}))"  # noqa: S608
+        ),
+        {"before": ended_before},
+    )
+    done = await conn.execute(
+        sa.text(f"delete from order_addresses where order_id in ({ended})"),  # noqa: S608 - our own words only
+        {"before": ended_before},
+    )
+    return done.rowcount
+
+
+async def forget_addresses_of(conn: AsyncConnection, player_id: UUID) -> int:
+    """Delete the addresses of a player's orders that no box is on its way to; returns how many."""
+    done = await conn.execute(
+        sa.text(
+            "delete from order_addresses where order_id in (select order_id from fulfilment_orders "
+            "where player_id = :player and state not in ('ordered', 'shipped'))"
+        ),
+        {"player": player_id},
+    )
+    return done.rowcount
+
+
+async def addresses_after(conn: AsyncConnection, after: UUID | None, *, limit: int) -> list[tuple[UUID, bytes]]:
+    """Sealed addresses in the order of their orders, locked, for sealing them anew with a newer key."""
+    query = sa.select(order_addresses.c.order_id, order_addresses.c.sealed).order_by(order_addresses.c.order_id)
+    if after is not None:
+        query = query.where(order_addresses.c.order_id > after)
+    return [(row.order_id, row.sealed) for row in await conn.execute(query.limit(limit).with_for_update())]
+
+
+async def reseal_address(conn: AsyncConnection, order_id: UUID, sealed: bytes) -> None:
+    """Put the same address, sealed with a newer key, in the old one's place."""
+    await conn.execute(sa.update(order_addresses).where(order_addresses.c.order_id == order_id).values(sealed=sealed))
+
+
+# --- damage ---------------------------------------------------------------------------------------
+
+
+def _report(row: sa.Row) -> DamageReport:  # type: ignore[type-arg]
+    return DamageReport(
+        id=row.report_id,
+        order_id=row.order_id,
+        player_id=row.player_id,
+        text=row.text,
+        picture_id=row.picture_id,
+        reported_at=row.reported_at,
+        state=DamageState(row.state),
+        answer=row.answer,
+        answered_at=row.answered_at,
+    )
+
+
+async def add_report(
+    conn: AsyncConnection, report: DamageReport, *, delivered_at: datetime, sealed_picture: bytes
+) -> None:
+    """Put a report of damage on record, with its sealed photo."""
+    await conn.execute(sa.insert(damage_pictures).values(picture_id=report.picture_id, sealed=sealed_picture))
+    await conn.execute(
+        sa.insert(damage_reports).values(
+            report_id=report.id,
+            order_id=report.order_id,
+            player_id=report.player_id,
+            delivered_at=delivered_at,
+            text=report.text,
+            picture_id=report.picture_id,
+            reported_at=report.reported_at,
+        )
+    )
+
+
+async def reports_of(conn: AsyncConnection, order_id: UUID) -> list[tuple[DamageReport, datetime]]:
+    """An order's reports of damage, each with the delivery that it is about; newest first."""
+    rows = await conn.execute(
+        sa.select(damage_reports)
+        .where(damage_reports.c.order_id == order_id)
+        .order_by(damage_reports.c.reported_at.desc())
+    )
+    return [(_report(row), row.delivered_at) for row in rows]
+
+
+async def open_reports(conn: AsyncConnection, *, limit: int = 100) -> list[DamageReport]:
+    """Reports that wait for an answer, oldest first."""
+    rows = await conn.execute(
+        sa.select(damage_reports)
+        .where(damage_reports.c.state == "open")
+        .order_by(damage_reports.c.reported_at)
+        .limit(limit)
+    )
+    return [_report(row) for row in rows]
+
+
+async def find_report(conn: AsyncConnection, report_id: UUID, *, lock: bool = False) -> DamageReport | None:
+    """A report of damage."""
+    query = sa.select(damage_reports).where(damage_reports.c.report_id == report_id)
+    row = (await conn.execute(query.with_for_update() if lock else query)).one_or_none()
+    return _report(row) if row else None
+
+
+async def write_answer(conn: AsyncConnection, report: DamageReport) -> None:
+    """Write what the office answered. The caller holds the report's lock."""
+    await conn.execute(
+        sa.update(damage_reports)
+        .where(damage_reports.c.report_id == report.id, damage_reports.c.state == "open")
+        .values(state=report.state.value, answer=report.answer, answered_at=report.answered_at)
+    )
+
+
+async def sealed_picture(conn: AsyncConnection, picture_id: UUID) -> bytes | None:
+    """The sealed photo of a report, None where there is none (any more)."""
+    return await conn.scalar(sa.select(damage_pictures.c.sealed).where(damage_pictures.c.picture_id == picture_id))
+
+
+async def taken_without_box(conn: AsyncConnection) -> list[tuple[str, str, str, int, int]]:
+    """Stock whose count of taken boxes is not the number of its box rows: (variety, region, week, taken, rows)."""
+    rows = await conn.execute(
+        sa.text(
+            """
+select s.variety, s.region, s.week, s.taken, count(b.box_id) filter (where b.given_back_at is null) as n_boxes
+from prize_stock s left join prize_boxes b using (variety, region, week)
+group by s.variety, s.region, s.week, s.taken
+having s.taken <> count(b.box_id) filter (where b.given_back_at is null)
+"""
+        )
+    )
+    return [(row.variety, row.region, row.week, row.taken, row.n_boxes) for row in rows]
