@@ -607,9 +607,9 @@ class Planner:
         gap = self._mu[self._low_array] - self._mu[self._high_array]
         p = 1.0 / (1.0 + np.exp(-gap))
         # The jitter breaks ties between pairs of equal worth at random: the first batch knows nothing of any style.
-        self._weight = p * (1.0 - p) * (1.0 + 1e-6 * self._random.random(len(gap)))
+        self._weight = p * (1.0 - p) * (1.0 + 1e-9 * self._random.random(len(gap)))
         self._prepare_questions()
-        working = self._posterior
+        working: Floats = self._posterior
         if self._open:
             laplacian = np.zeros((self._rows, self._rows))
             for code in self._open.values():
@@ -620,8 +620,8 @@ class Planner:
                 laplacian[j, j] += w
                 laplacian[i, j] -= w
                 laplacian[j, i] -= w
-            working = np.linalg.solve(np.eye(self._rows) + working @ laplacian, working)
-            working = np.asarray(0.5 * (working + working.T))
+            working = np.asarray(np.linalg.solve(np.eye(self._rows) + working @ laplacian, working), dtype=np.float64)
+            working = np.asarray(0.5 * (working + working.T), dtype=np.float64)
         self._working = working.copy()
         # Several audiences make a matrix so large that renewing it each ten deals would be all the work.
         self._block = max(DEALS_PER_MATRIX, self._rows * self._rows // 400) if self.segments > 1 else DEALS_PER_MATRIX
@@ -698,7 +698,8 @@ class Planner:
                 assert self._partworth_matrix is not None
                 self._fixed.append((1.0, block, self._partworth_matrix))
                 continue
-            if question == "scores":
+            if question == "scores" or float(np.ptp(mu[self._items])) < 1e-9:
+                # Before anything is known there is no leader, and whoever was taken for one would be asked about most.
                 self._fixed.append((1.0, block, np.asarray(np.eye(n) - 1.0 / n, dtype=np.float64)))
                 continue
             best, top, shares = self._mixture
