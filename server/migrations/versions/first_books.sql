@@ -108,6 +108,79 @@ CREATE TABLE switches (
     CONSTRAINT ck_switches_target_named CHECK ((scope = 'all') = (target = ''))
 );
 
+CREATE TABLE trees (
+    tree_id UUID NOT NULL,
+    planter_id UUID NOT NULL,
+    terms JSONB NOT NULL,
+    planted_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    applied_g BIGINT DEFAULT '0' NOT NULL,
+    CONSTRAINT pk_trees PRIMARY KEY (tree_id),
+    CONSTRAINT ck_trees_applied_not_negative CHECK (applied_g >= 0)
+);
+
+CREATE TABLE farm_days (
+    player_id UUID NOT NULL,
+    day DATE NOT NULL,
+    applications SMALLINT NOT NULL,
+    cap SMALLINT NOT NULL,
+    CONSTRAINT pk_farm_days PRIMARY KEY (player_id, day),
+    CONSTRAINT ck_farm_days_day_cap_kept CHECK (applications <= cap)
+);
+
+CREATE TABLE claims (
+    player_id UUID NOT NULL,
+    day DATE NOT NULL,
+    amount_g INTEGER NOT NULL,
+    streak_days SMALLINT NOT NULL,
+    streak_cards SMALLINT NOT NULL,
+    streak_weeks INTEGER NOT NULL,
+    card_used BOOLEAN NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_claims PRIMARY KEY (player_id, day)
+);
+
+CREATE TABLE awards (
+    kind TEXT NOT NULL,
+    fact TEXT NOT NULL,
+    player_id UUID NOT NULL,
+    amount_g INTEGER NOT NULL,
+    earned_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    transfer_id UUID,
+    CONSTRAINT pk_awards PRIMARY KEY (kind, fact),
+    CONSTRAINT ck_awards_amount_positive CHECK (amount_g > 0)
+);
+
+CREATE TABLE invitations (
+    invitee_id UUID NOT NULL,
+    inviter_id UUID NOT NULL,
+    invited_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    amount_g INTEGER NOT NULL,
+    vetted_votes_wanted INTEGER NOT NULL,
+    vests_until TIMESTAMP WITH TIME ZONE NOT NULL,
+    state TEXT DEFAULT 'waiting' NOT NULL,
+    CONSTRAINT pk_invitations PRIMARY KEY (invitee_id),
+    CONSTRAINT ck_invitations_state_known CHECK (state in ('waiting', 'vested', 'lapsed')),
+    CONSTRAINT ck_invitations_not_oneself CHECK (inviter_id <> invitee_id)
+);
+
+CREATE TABLE expiry_notices (
+    player_id UUID NOT NULL,
+    expires_on DATE NOT NULL,
+    days_before SMALLINT NOT NULL,
+    amount_g BIGINT NOT NULL,
+    sent_on DATE NOT NULL,
+    CONSTRAINT pk_expiry_notices PRIMARY KEY (player_id, expires_on, days_before)
+);
+
+CREATE TABLE economies (
+    economy_id BIGINT GENERATED ALWAYS AS IDENTITY,
+    figures JSONB NOT NULL,
+    saved_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    who TEXT NOT NULL,
+    why TEXT NOT NULL,
+    CONSTRAINT pk_economies PRIMARY KEY (economy_id)
+);
+
 CREATE TABLE grants (
     player_id UUID NOT NULL,
     matchup_id UUID NOT NULL,
@@ -135,6 +208,20 @@ CREATE TABLE job_runs (
     CONSTRAINT pk_job_runs PRIMARY KEY (job)
 );
 
+CREATE TABLE seals (
+    chain TEXT NOT NULL,
+    number BIGINT NOT NULL,
+    from_seq BIGINT NOT NULL,
+    to_seq BIGINT NOT NULL,
+    row_offsets INTEGER[] NOT NULL,
+    row_digests BYTEA NOT NULL,
+    digest BYTEA NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_seals PRIMARY KEY (chain, number),
+    CONSTRAINT ck_seals_chain_known CHECK (chain in ('transfers', 'audit_lines')),
+    CONSTRAINT ck_seals_range_not_empty CHECK (from_seq < to_seq)
+);
+
 CREATE TABLE players (
     player_id UUID NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE NOT NULL,
@@ -154,18 +241,42 @@ CREATE TABLE players (
     CONSTRAINT ck_players_weight_in_range CHECK (weight >= 0 and weight <= 1)
 );
 
-CREATE TABLE seals (
-    chain TEXT NOT NULL,
-    number BIGINT NOT NULL,
-    from_seq BIGINT NOT NULL,
-    to_seq BIGINT NOT NULL,
-    row_offsets INTEGER[] NOT NULL,
-    row_digests BYTEA NOT NULL,
-    digest BYTEA NOT NULL,
-    at TIMESTAMP WITH TIME ZONE NOT NULL,
-    CONSTRAINT pk_seals PRIMARY KEY (chain, number),
-    CONSTRAINT ck_seals_chain_known CHECK (chain in ('transfers', 'audit_lines')),
-    CONSTRAINT ck_seals_range_not_empty CHECK (from_seq < to_seq)
+CREATE TABLE prize_stock (
+    variety TEXT NOT NULL,
+    region TEXT NOT NULL,
+    week TEXT NOT NULL,
+    boxes INTEGER NOT NULL,
+    taken INTEGER DEFAULT '0' NOT NULL,
+    CONSTRAINT pk_prize_stock PRIMARY KEY (variety, region, week),
+    CONSTRAINT ck_prize_stock_not_more_than_there_is CHECK (taken between 0 and boxes),
+    CONSTRAINT ck_prize_stock_week_is_iso CHECK (week ~ '^[0-9]{4}-W[0-9]{2}$')
+);
+
+CREATE TABLE fulfilment_orders (
+    order_id UUID NOT NULL,
+    player_id UUID NOT NULL,
+    tree_id UUID NOT NULL,
+    variety TEXT NOT NULL,
+    box_g INTEGER NOT NULL,
+    box_cost_fen INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    made_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    moved_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    stock_region TEXT,
+    stock_week TEXT,
+    carrier TEXT,
+    tracking_no TEXT,
+    delivered_at TIMESTAMP WITH TIME ZONE,
+    times_ordered SMALLINT DEFAULT '0' NOT NULL,
+    CONSTRAINT pk_fulfilment_orders PRIMARY KEY (order_id),
+    CONSTRAINT uq_fulfilment_orders_share UNIQUE (player_id, tree_id),
+    CONSTRAINT ck_fulfilment_orders_state_known CHECK (state in ('address_needed', 'pending', 'ordered', 'shipped', 'delivered', 'back_ordered', 'failed', 'cancelled', 'compensated'))
+);
+
+CREATE TABLE damage_pictures (
+    picture_id UUID NOT NULL,
+    sealed BYTEA NOT NULL,
+    CONSTRAINT pk_damage_pictures PRIMARY KEY (picture_id)
 );
 
 CREATE TABLE snapshots (
@@ -243,6 +354,38 @@ CREATE TABLE paces (
     CONSTRAINT fk_paces_budget_id FOREIGN KEY(budget_id) REFERENCES budgets (budget_id)
 );
 
+CREATE TABLE tree_members (
+    player_id UUID NOT NULL,
+    tree_id UUID NOT NULL,
+    place SMALLINT NOT NULL,
+    joined_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    harvested_at TIMESTAMP WITH TIME ZONE,
+    donated BOOLEAN DEFAULT false NOT NULL,
+    CONSTRAINT pk_tree_members PRIMARY KEY (player_id, tree_id),
+    CONSTRAINT uq_tree_members_place UNIQUE (tree_id, place),
+    CONSTRAINT fk_tree_members_tree_id FOREIGN KEY(tree_id) REFERENCES trees (tree_id)
+);
+
+CREATE TABLE applications (
+    player_id UUID NOT NULL,
+    application_id UUID NOT NULL,
+    tree_id UUID NOT NULL,
+    times SMALLINT NOT NULL,
+    amount_g INTEGER NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_applications PRIMARY KEY (player_id, application_id),
+    CONSTRAINT ck_applications_something_applied CHECK (times > 0 and amount_g > 0),
+    CONSTRAINT fk_applications_tree_id FOREIGN KEY(tree_id) REFERENCES trees (tree_id)
+);
+
+CREATE TABLE tree_stages (
+    tree_id UUID NOT NULL,
+    stage TEXT NOT NULL,
+    reached_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_tree_stages PRIMARY KEY (tree_id, stage),
+    CONSTRAINT fk_tree_stages_tree_id FOREIGN KEY(tree_id) REFERENCES trees (tree_id)
+);
+
 CREATE TABLE platform_identities (
     platform TEXT NOT NULL,
     subject BYTEA NOT NULL,
@@ -265,6 +408,77 @@ CREATE TABLE player_sessions (
     CONSTRAINT fk_player_sessions_player_id FOREIGN KEY(player_id) REFERENCES players (player_id)
 );
 
+CREATE TABLE prize_boxes (
+    box_id UUID NOT NULL,
+    player_id UUID NOT NULL,
+    tree_id UUID NOT NULL,
+    variety TEXT NOT NULL,
+    region TEXT NOT NULL,
+    week TEXT NOT NULL,
+    taken_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    given_back_at TIMESTAMP WITH TIME ZONE,
+    gone_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_prize_boxes PRIMARY KEY (box_id),
+    CONSTRAINT ck_prize_boxes_one_end CHECK (given_back_at is null or gone_at is null),
+    CONSTRAINT fk_prize_boxes_variety_region_week FOREIGN KEY(variety, region, week) REFERENCES prize_stock (variety, region, week)
+);
+
+CREATE TABLE order_moves (
+    move_id BIGINT GENERATED ALWAYS AS IDENTITY,
+    order_id UUID NOT NULL,
+    from_state TEXT NOT NULL,
+    to_state TEXT NOT NULL,
+    mover TEXT NOT NULL,
+    who TEXT NOT NULL,
+    note TEXT DEFAULT '' NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_order_moves PRIMARY KEY (move_id),
+    CONSTRAINT fk_order_moves_order_id FOREIGN KEY(order_id) REFERENCES fulfilment_orders (order_id)
+);
+
+CREATE TABLE order_addresses (
+    order_id UUID NOT NULL,
+    sealed BYTEA NOT NULL,
+    given_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_order_addresses PRIMARY KEY (order_id),
+    CONSTRAINT fk_order_addresses_order_id FOREIGN KEY(order_id) REFERENCES fulfilment_orders (order_id)
+);
+
+CREATE TABLE damage_reports (
+    report_id UUID NOT NULL,
+    order_id UUID NOT NULL,
+    player_id UUID NOT NULL,
+    delivered_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    text TEXT NOT NULL,
+    picture_id UUID NOT NULL,
+    reported_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    state TEXT DEFAULT 'open' NOT NULL,
+    answer TEXT,
+    answered_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_damage_reports PRIMARY KEY (report_id),
+    CONSTRAINT uq_damage_reports_delivery UNIQUE (order_id, delivered_at),
+    CONSTRAINT ck_damage_reports_state_known CHECK (state in ('open', 'resent', 'compensated', 'declined')),
+    CONSTRAINT fk_damage_reports_order_id FOREIGN KEY(order_id) REFERENCES fulfilment_orders (order_id)
+);
+
+CREATE TABLE staff (
+    user_id UUID NOT NULL,
+    login TEXT NOT NULL,
+    name TEXT NOT NULL,
+    password_hash TEXT NOT NULL,
+    roles TEXT[] NOT NULL,
+    merchant_id UUID,
+    sealed_totp BYTEA,
+    last_totp_step BIGINT DEFAULT '0' NOT NULL,
+    failures SMALLINT DEFAULT '0' NOT NULL,
+    locked_until TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    disabled_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_staff PRIMARY KEY (user_id),
+    CONSTRAINT uq_staff_login UNIQUE (login),
+    CONSTRAINT fk_staff_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchants (merchant_id)
+);
+
 CREATE TABLE api_keys (
     key_id UUID NOT NULL,
     digest BYTEA NOT NULL,
@@ -283,7 +497,9 @@ CREATE TABLE style_tests (
     test_id UUID NOT NULL,
     merchant_id UUID NOT NULL,
     title TEXT NOT NULL,
+    title_en TEXT,
     question TEXT NOT NULL,
+    question_en TEXT,
     goal JSONB NOT NULL,
     audience JSONB NOT NULL,
     budget_fen BIGINT NOT NULL,
@@ -299,11 +515,27 @@ CREATE TABLE style_tests (
     CONSTRAINT fk_style_tests_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchants (merchant_id)
 );
 
+CREATE TABLE console_sessions (
+    digest BYTEA NOT NULL,
+    session_id UUID NOT NULL,
+    user_id UUID NOT NULL,
+    csrf TEXT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    second_factor BOOLEAN NOT NULL,
+    revoked_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_console_sessions PRIMARY KEY (digest),
+    CONSTRAINT uq_console_sessions_session_id UNIQUE (session_id),
+    CONSTRAINT fk_console_sessions_user_id FOREIGN KEY(user_id) REFERENCES staff (user_id)
+);
+
 CREATE TABLE styles (
     style_id UUID NOT NULL,
     test_id UUID NOT NULL,
     position SMALLINT NOT NULL,
     title TEXT NOT NULL,
+    title_en TEXT,
     picture TEXT,
     attributes JSONB DEFAULT '{}' NOT NULL,
     decoy BOOLEAN DEFAULT false NOT NULL,
@@ -315,11 +547,31 @@ CREATE TABLE styles (
     CONSTRAINT fk_styles_test_id FOREIGN KEY(test_id) REFERENCES style_tests (test_id) ON DELETE CASCADE
 );
 
+CREATE INDEX ix_applications_tree_id ON applications (tree_id);
+
 CREATE INDEX ix_audit_lines_object_id ON audit_lines (object_id);
+
+CREATE INDEX ix_awards_owed ON awards (earned_at) WHERE transfer_id IS NULL;
+
+CREATE INDEX ix_awards_player_id ON awards (player_id);
+
+CREATE INDEX ix_console_sessions_user_id ON console_sessions (user_id);
+
+CREATE INDEX ix_damage_reports_open ON damage_reports (reported_at) WHERE state = 'open';
+
+CREATE INDEX ix_damage_reports_player_id ON damage_reports (player_id);
+
+CREATE INDEX ix_fulfilment_orders_state ON fulfilment_orders (state, order_id);
 
 CREATE INDEX ix_grants_held_player ON grants (player_id) WHERE state = 'held';
 
 CREATE INDEX ix_grants_held_until ON grants (held_until) WHERE state = 'held';
+
+CREATE INDEX ix_invitations_inviter_id ON invitations (inviter_id);
+
+CREATE INDEX ix_invitations_waiting ON invitations (vests_until) WHERE state = 'waiting';
+
+CREATE INDEX ix_order_moves_order_id ON order_moves (order_id);
 
 CREATE INDEX ix_platform_identities_player_id ON platform_identities (player_id);
 
@@ -342,6 +594,10 @@ CREATE INDEX ix_transfers_player_id_seq ON transfers (player_id, seq) WHERE play
 CREATE INDEX ix_transfers_seq ON transfers USING brin (seq) WITH (pages_per_range = 32);
 
 CREATE INDEX ix_votes_test_id_xid ON votes (test_id, xid);
+
+CREATE UNIQUE INDEX uq_prize_boxes_set_aside ON prize_boxes (tree_id, player_id) WHERE given_back_at IS NULL AND gone_at IS NULL;
+
+CREATE UNIQUE INDEX uq_tree_members_one_growing ON tree_members (player_id) WHERE harvested_at IS NULL;
 
 create or replace function refuse_change() returns trigger language plpgsql as $$
 begin
@@ -394,6 +650,36 @@ create or replace trigger switches_append_only before update or delete or trunca
 create or replace trigger reservations_stay before delete or truncate on reservations
     for each statement execute function refuse_change();
 
+create or replace trigger applications_append_only before update or delete or truncate on applications
+    for each statement execute function refuse_change();
+
+create or replace trigger tree_stages_append_only before update or delete or truncate on tree_stages
+    for each statement execute function refuse_change();
+
+create or replace trigger claims_append_only before update or delete or truncate on claims
+    for each statement execute function refuse_change();
+
+create or replace trigger economies_append_only before update or delete or truncate on economies
+    for each statement execute function refuse_change();
+
+create or replace trigger trees_keep_their_terms before update on trees
+    for each row when (
+        new.applied_g < old.applied_g or new.terms <> old.terms or new.planter_id <> old.planter_id
+        or new.planted_at <> old.planted_at or new.tree_id <> old.tree_id
+    ) execute function refuse_change();
+
+create or replace trigger trees_stay before delete or truncate on trees
+    for each statement execute function refuse_change();
+
+create or replace trigger awards_paid_once before update on awards
+    for each row when (
+        old.transfer_id is not null or new.kind <> old.kind or new.fact <> old.fact
+        or new.player_id <> old.player_id or new.amount_g <> old.amount_g
+    ) execute function refuse_change();
+
+create or replace trigger awards_stay before delete or truncate on awards
+    for each statement execute function refuse_change();
+
 create or replace trigger grants_end_once before update on grants
     for each row when (
         old.state <> 'held' or new.player_id <> old.player_id or new.matchup_id <> old.matchup_id
@@ -417,6 +703,12 @@ create or replace trigger accounts_open_empty before insert on accounts
     for each row when (new.balance <> 0) execute function refuse_change();
 
 create or replace trigger accounts_never_close before delete or truncate on accounts
+    for each statement execute function refuse_change();
+
+create or replace trigger order_moves_append_only before update or delete or truncate on order_moves
+    for each statement execute function refuse_change();
+
+create or replace trigger fulfilment_orders_stay before delete or truncate on fulfilment_orders
     for each statement execute function refuse_change();
 
 create or replace trigger seals_append_only before update or delete or truncate on seals

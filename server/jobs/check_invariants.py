@@ -1,0 +1,32 @@
+"""Check the laws of the books while the service runs: the same list as `xuankuan audit`, said in the log."""
+
+from datetime import datetime
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from server.stores.invariants import Finding, audit
+
+log = structlog.get_logger()
+
+
+class CheckInvariants:
+    """The job. It reads only; what it finds is for people to look into, never mended by itself."""
+
+    name = "check_invariants"
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self.findings: tuple[Finding, ...] = ()
+
+    async def run(self, now: datetime) -> int:
+        """Check every law; returns how many are broken."""
+        self.findings = tuple([finding async for finding in audit(self._engine, connections=1)])
+        broken = [finding for finding in self.findings if not finding.holds]
+        for finding in broken:
+            log.error("invariant_broken", code=finding.code, sentence=finding.sentence, rows=_plain(finding))
+        return len(broken)
+
+
+def _plain(finding: Finding) -> list[dict[str, str]]:
+    return [{name: str(value) for name, value in row.items()} for row in finding.rows]
