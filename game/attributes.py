@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from game.errors import TestFieldInvalid
@@ -56,33 +56,52 @@ class Attribute:
         return f"{value:g}" if isinstance(value, float) else str(value)
 
     def read(self, value: object) -> str | float:
-        """The value as it is kept: the code of a known level, free text, or a number; raises TestFieldInvalid."""
+        """The value as it is kept: the code of a known level, free text, or a number; raises AttributeRefused."""
         return self._number(value) if self.kind == "number" else self._level(value)
 
     def _number(self, value: object) -> float:
         try:
-            number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+            number = float(_bare(value)) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
         except ValueError:
             number = None
         if number is None or not abs(number) < 1e9:  # NaN is not below anything
-            raise TestFieldInvalid(field=self.en, problem=f"{_shown(value)} is not a number.")
+            raise AttributeRefused(self.en, en=f"{_shown(value)} is not a number.", zh=f"{_shown(value)} 不是数字。")
         return number
 
     def _level(self, value: object) -> str:
         if isinstance(value, bool) or not isinstance(value, str | int | float) or not str(value).strip():
-            raise TestFieldInvalid(field=self.en, problem=f"{_shown(value)} is not a text.")
+            raise AttributeRefused(self.en, en=f"{_shown(value)} is not a text.", zh=f"{_shown(value)} 不是文字。")
         text = str(value).strip()
         for level in self.levels:
             if level.is_called(text):
                 return level.code
         if len(text) > MAX_LEVEL_LENGTH:
-            raise TestFieldInvalid(field=self.en, problem=f"at most {MAX_LEVEL_LENGTH} characters; this has {len(text)}.")
+            raise AttributeRefused(
+                self.en,
+                en=f"at most {MAX_LEVEL_LENGTH} characters; this has {len(text)}.",
+                zh=f"最多 {MAX_LEVEL_LENGTH} 个字，现在有 {len(text)} 个。",
+            )
         if self.open:
             return text
-        names = [name for level in self.levels for name in (level.zh, level.en, level.code)]
-        near = nearest(text, names)
-        advice = f'did you mean "{near}"?' if near else f"use one of {', '.join(level.zh for level in self.levels)}."
-        raise TestFieldInvalid(field=self.en, problem=f'"{text}" is unknown; {advice}')
+        near = nearest(text, [name for level in self.levels for name in (level.zh, level.en, level.code)])
+        known = "、".join(level.zh for level in self.levels)
+        raise AttributeRefused(
+            self.en,
+            en=f'"{text}" is unknown; ' + (f'did you mean "{near}"?' if near else f"use one of {known}."),
+            zh=f"没有“{text}”这个选项；" + (f"是不是“{near}”？" if near else f"可选：{known}。"),
+        )
+
+
+class AttributeRefused(TestFieldInvalid):
+    """{field}: {problem}"""
+
+    def __init__(self, field: str, *, en: str, zh: str) -> None:
+        super().__init__(field=field, problem=en, problem_zh=zh)
+
+
+def _bare(value: str | int | float) -> str:
+    """A number without the signs of money that stand around it in merchants' tables."""
+    return str(value).strip().lstrip("\u00a5\uffe5").rstrip("元").replace(",", "")
 
 
 def _plain(text: str) -> str:
@@ -148,46 +167,59 @@ def nearest(text: str, names: Iterable[str]) -> str | None:
     return by_plain[found[0]] if found else None
 
 
-def known_attributes(declared: Mapping[str, Mapping[str, object]] | None = None) -> tuple[Attribute, ...]:
+def known_attributes(declared: Mapping[str, object] | None = None) -> tuple[Attribute, ...]:
     """The vocabulary, with a test's own declarations: `{name: {zh, en, kind, levels, unit}}`, all optional.
 
-    Declaring a name of the vocabulary adds levels to it. Raises TestFieldInvalid on an unknown key or a bad value.
+    Declaring a name of the vocabulary adds levels to it. Raises AttributeRefused on an unknown key or a bad value.
     """
     known = list(VOCABULARY)
     for name, about in (declared or {}).items():
-        attribute = _declared(name, about)
-        for i, other in enumerate(known):
-            if other.is_called(name):
-                if attribute.kind != other.kind:
-                    raise TestFieldInvalid(field=name, problem=f"this is a {other.kind} and cannot become a {attribute.kind}.")
-                new = tuple(level for level in attribute.levels if not any(old.is_called(level.code) for old in other.levels))
-                known[i] = Attribute(
-                    other.code, other.zh, other.en, other.kind, other.levels + new, other.open, other.unit, other.also
-                )
-                break
-        else:
-            known.append(attribute)
+        new = _declared(name, about)
+        at = next((i for i, old in enumerate(known) if old.is_called(name)), None)
+        if at is None:
+            known.append(new)
+            continue
+        old = known[at]
+        if new.kind != old.kind:
+            raise AttributeRefused(
+                name, en=f"this is a {old.kind} and cannot become a {new.kind}.", zh="词汇表里的属性不能改变类型。"
+            )
+        added = tuple(level for level in new.levels if not any(one.is_called(level.code) for one in old.levels))
+        known[at] = replace(old, levels=old.levels + added)
     return tuple(known)
 
 
-def _declared(name: str, about: Mapping[str, object]) -> Attribute:
+def _declared(name: str, about: object) -> Attribute:
     keys = ("zh", "en", "kind", "levels", "unit")
     if not name.strip() or len(name) > MAX_LEVEL_LENGTH:
-        raise TestFieldInvalid(field="attributes", problem=f"a name has between 1 and {MAX_LEVEL_LENGTH} characters.")
+        raise AttributeRefused(
+            "attributes",
+            en=f"a name has between 1 and {MAX_LEVEL_LENGTH} characters.",
+            zh=f"属性名应为 1 到 {MAX_LEVEL_LENGTH} 个字。",
+        )
     if not isinstance(about, Mapping):
-        raise TestFieldInvalid(field=name, problem='describe it as a table, for example { zh = "图案", levels = ["碎花", "纯色"] }.')
+        example = '{ zh = "图案", levels = ["碎花", "纯色"] }'
+        raise AttributeRefused(name, en=f"describe it as a table, like {example}.", zh=f"请写成表格，例如 {example}。")
     for key in about:
         if key not in keys:
-            near = nearest(key, keys)
-            raise TestFieldInvalid(field=name, problem=f'"{key}" is unknown; ' + (f'did you mean "{near}"?' if near else f"use {', '.join(keys)}."))
+            near = nearest(str(key), keys)
+            raise AttributeRefused(
+                name,
+                en=f'"{key}" is unknown; ' + (f'did you mean "{near}"?' if near else f"use {', '.join(keys)}."),
+                zh=f"没有“{key}”这一项；" + (f"是不是“{near}”？" if near else f"可用：{'、'.join(keys)}。"),
+            )
     levels = about.get("levels", ())
-    if not isinstance(levels, Sequence) or isinstance(levels, str) or not all(isinstance(one, str) and one.strip() for one in levels):
-        raise TestFieldInvalid(field=name, problem='levels is a list of texts, for example ["碎花", "纯色"].')
+    if not isinstance(levels, list | tuple) or not all(isinstance(one, str) and one.strip() for one in levels):
+        raise AttributeRefused(
+            name, en='levels is a list of texts, like ["碎花", "纯色"].', zh='levels 应为一组文字，例如 ["碎花", "纯色"]。'
+        )
     kind = about.get("kind", "category")
     if kind not in ("category", "number"):
-        raise TestFieldInvalid(field=name, problem=f"kind must be category or number, and is {_shown(kind)}.")
+        raise AttributeRefused(
+            name, en=f"kind must be category or number, and is {_shown(kind)}.", zh="kind 只能是 category 或 number。"
+        )
     if kind == "number" and levels:
-        raise TestFieldInvalid(field=name, problem="a number has no levels.")
+        raise AttributeRefused(name, en="a number has no levels.", zh="数字属性没有选项。")
     return Attribute(
         code=name.strip(),
         zh=str(about.get("zh", name)).strip(),
@@ -200,13 +232,16 @@ def _declared(name: str, about: Mapping[str, object]) -> Attribute:
 
 
 def find_attribute(name: str, known: Sequence[Attribute] = VOCABULARY) -> Attribute:
-    """The attribute that is called so in either language; raises TestFieldInvalid, suggesting the near one."""
+    """The attribute that is called so in either language; raises AttributeRefused, suggesting the near one."""
     for attribute in known:
         if attribute.is_called(name):
             return attribute
     near = nearest(name, [label for one in known for label in (one.zh, one.en, one.code)])
-    advice = f'did you mean "{near}"?' if near else "declare it under [attributes] to use it."
-    raise TestFieldInvalid(field=name, problem=f"unknown attribute; {advice}")
+    raise AttributeRefused(
+        name,
+        en="unknown attribute; " + (f'did you mean "{near}"?' if near else "declare it under [attributes] to use it."),
+        zh="没有这个属性；" + (f"是不是“{near}”？" if near else "自定义属性请先在 [attributes] 中声明。"),
+    )
 
 
 def read_attributes(
@@ -214,13 +249,13 @@ def read_attributes(
 ) -> tuple[tuple[str, str | float], ...]:
     """What a style says of itself as (attribute code, value) pairs, in the order of the vocabulary.
 
-    Raises TestFieldInvalid for an unknown or twice-named attribute and for a value that it cannot have.
+    Raises AttributeRefused for an unknown or twice-named attribute and for a value that it cannot have.
     """
     read: dict[str, str | float] = {}
     for name, value in given.items():
         attribute = find_attribute(name, known)
         if attribute.code in read:
-            raise TestFieldInvalid(field=name, problem=f"{attribute.en} stands twice.")
+            raise AttributeRefused(name, en=f"{attribute.en} stands twice.", zh=f"{attribute.zh}写了两次。")
         read[attribute.code] = attribute.read(value)
     order = [attribute.code for attribute in known]
     return tuple(sorted(read.items(), key=lambda pair: order.index(pair[0])))

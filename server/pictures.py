@@ -8,12 +8,12 @@ processor time for a large picture; callers run them in a thread.
 import hashlib
 import io
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageCms, ImageFilter, ImageFile, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+from PIL import Image, ImageCms, ImageFile, ImageFilter, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 MAX_BYTES = 8 * 1024 * 1024
 MAX_PIXELS = 40_000_000
@@ -25,7 +25,7 @@ QUALITY = 82
 
 
 class PictureRefused(Exception):
-    """"{name}" cannot be used."""
+    """ "{name}" cannot be used."""
 
     code: ClassVar[str] = "picture_refused"
     zh: ClassVar[str] = "“{name}”不能使用。"
@@ -40,66 +40,66 @@ class PictureRefused(Exception):
 
 
 class PictureEmpty(PictureRefused):
-    """"{name}" is empty; choose the picture again."""
+    """ "{name}" is empty; choose the picture again."""
 
     code = "picture_empty"
-    zh = "“{name}”是空文件,请重新选择图片。"
+    zh = "“{name}”是空文件，请重新选择图片。"
 
 
 class PictureTooHeavy(PictureRefused):
-    """"{name}" has {megabytes} MB; at most {limit_mb} MB are accepted. Save it smaller or as WebP."""
+    """ "{name}" has {megabytes} MB; at most {limit_mb} MB are accepted. Save it smaller or as WebP."""
 
     code = "picture_too_heavy"
-    zh = "“{name}”有 {megabytes} MB,最大 {limit_mb} MB;请压缩或另存为 WebP。"
+    zh = "“{name}”有 {megabytes} MB，最大 {limit_mb} MB；请压缩或另存为 WebP。"
 
 
 class PictureFormat(PictureRefused):
-    """"{name}" is {found}, not a JPEG, PNG or WebP picture; save it as one of these."""
+    """ "{name}" is {found}, not a JPEG, PNG or WebP picture; save it as one of these."""
 
     code = "picture_format"
-    zh = "“{name}”的内容是 {found},不是 JPEG、PNG 或 WebP 图片;请另存为其中一种。"
+    zh = "“{name}”的内容是 {found}，不是 JPEG、PNG 或 WebP 图片；请另存为其中一种。"
 
 
 class PictureTooLarge(PictureRefused):
-    """"{name}" measures {width} x {height} pixels; at most {limit_megapixels} million pixels and {limit_side} on a side."""
+    """ "{name}" measures {width} x {height} pixels; at most {limit_megapixels} million pixels and {limit_side} on a side."""
 
     code = "picture_too_large"
-    zh = "“{name}”是 {width} x {height} 像素;最多 {limit_megapixels} 百万像素,单边不超过 {limit_side}。"
+    zh = "“{name}”是 {width} x {height} 像素；最多 {limit_megapixels} 百万像素，单边不超过 {limit_side}。"
 
 
 class PictureTooSmall(PictureRefused):
-    """"{name}" measures {width} x {height} pixels; players need at least {limit_side} on each side, better 1080 across."""
+    """ "{name}" measures {width} x {height} pixels; players need at least {limit_side} on each side, better 1080 across."""
 
     code = "picture_too_small"
-    zh = "“{name}”只有 {width} x {height} 像素;每边至少 {limit_side},宽度最好 1080 以上。"
+    zh = "“{name}”只有 {width} x {height} 像素；每边至少 {limit_side}，宽度最好 1080 以上。"
 
 
 class PictureTooLong(PictureRefused):
-    """"{name}" measures {width} x {height} pixels, a strip; one side may be at most 3 times the other. Crop it to 3:4."""
+    """ "{name}" measures {width} x {height} pixels, a strip; one side may be at most 3 times the other. Crop it to 3:4."""
 
     code = "picture_too_long"
-    zh = "“{name}”是 {width} x {height} 像素的长条图;长边不能超过短边的 3 倍,请裁成 3:4。"
+    zh = "“{name}”是 {width} x {height} 像素的长条图；长边不能超过短边的 3 倍，请裁成 3:4。"
 
 
 class PictureTruncated(PictureRefused):
-    """"{name}" is a {format} picture that ends too early or is damaged; export or upload it again."""
+    """ "{name}" is a {format} picture that ends too early or is damaged; export or upload it again."""
 
     code = "picture_truncated"
-    zh = "“{name}”是不完整或已损坏的 {format} 图片;请重新导出或上传。"
+    zh = "“{name}”是不完整或已损坏的 {format} 图片；请重新导出或上传。"
 
 
 class PictureAnimated(PictureRefused):
-    """"{name}" is animated ({frames} frames); choose one still picture."""
+    """ "{name}" is animated ({frames} frames); choose one still picture."""
 
     code = "picture_animated"
-    zh = "“{name}”是动图({frames} 帧);请选一张静态图片。"
+    zh = "“{name}”是动图（{frames} 帧）；请选一张静态图片。"
 
 
 class PicturePolyglot(PictureRefused):
-    """"{name}" is a {format} picture and {found} in one file; save the picture alone."""
+    """ "{name}" is a {format} picture and {found} in one file; save the picture alone."""
 
     code = "picture_polyglot"
-    zh = "“{name}”里除了 {format} 图片还藏有 {found};请只保存图片本身。"
+    zh = "“{name}”里除了 {format} 图片还藏有 {found}；请只保存图片本身。"
 
 
 class WarningWords(NamedTuple):
@@ -109,15 +109,19 @@ class WarningWords(NamedTuple):
 
 WARNINGS = {
     "picture_aspect": WarningWords(
-        "图片不是 3:4 竖图,显示时会被裁切;请裁成 3:4。", "The picture is not 3:4 portrait and will be cropped; crop it to 3:4."
+        "图片不是 3:4 竖图，显示时会被裁切；请裁成 3:4。",
+        "The picture is not 3:4 portrait and will be cropped; crop it to 3:4.",
     ),
     "picture_low_resolution": WarningWords(
-        "图片宽度不足 720 像素,在手机上会发虚。", "The picture is less than 720 pixels wide and will look soft on phones."
+        "图片宽度不足 720 像素，在手机上会发虚。",
+        "The picture is less than 720 pixels wide and will look soft on phones.",
     ),
-    "picture_dark": WarningWords("图片太暗;请补光或调亮。", "The picture is dark; add light or brighten it."),
-    "picture_blurred": WarningWords("图片看起来模糊;请换一张清晰的。", "The picture looks blurred; choose a sharp one."),
+    "picture_dark": WarningWords("图片太暗；请补光或调亮。", "The picture is dark; add light or brighten it."),
+    "picture_blurred": WarningWords(
+        "图片看起来模糊；请换一张清晰的。", "The picture looks blurred; choose a sharp one."
+    ),
     "picture_busy_background": WarningWords(
-        "背景杂乱,可能影响选择;请用干净的背景。", "The background is busy and may sway the choice; use a plain one."
+        "背景杂乱，可能影响选择；请用干净的背景。", "The background is busy and may sway the choice; use a plain one."
     ),
     "picture_blank": WarningWords("图片几乎是一片空白。", "The picture is almost blank."),
 }
@@ -150,6 +154,10 @@ class CheckedPicture:
 
     def file_name(self, size: str) -> str:
         return f"{self.key}-{size}.webp"
+
+    @property
+    def warning_words(self) -> tuple[WarningWords, ...]:
+        return tuple(WARNINGS[code] for code in self.warnings)
 
     @property
     def files(self) -> dict[str, bytes]:
@@ -216,7 +224,9 @@ def _something_else(data: bytes) -> str | None:
             return words
     if data[4:8] == b"ftyp":
         brand = data[8:12]
-        return "an HEIC or AVIF picture" if brand in (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"hevc") else "a video"
+        return (
+            "an HEIC or AVIF picture" if brand in (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"hevc") else "a video"
+        )
     start = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if b"<svg" in start:
         return "an SVG drawing"
@@ -283,7 +293,7 @@ def _jpeg_anatomy(data: bytes) -> _Anatomy:
             at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     if not width or not height:
         raise _Broken
-    return _Anatomy(width, height, at + 2 if 0 <= at and data[at : at + 2] == b"\xff\xd9" else None)
+    return _Anatomy(width, height, at + 2 if at >= 0 and data[at : at + 2] == b"\xff\xd9" else None)
 
 
 def _webp_anatomy(data: bytes) -> _Anatomy:
@@ -417,15 +427,12 @@ def _in_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
     """Phones save in Display P3 and print shops in CMYK; unconverted, a red dress would look like another red."""
     if profile and picture.mode in ("RGB", "CMYK", "L"):
         try:
-            return (
-                ImageCms.profileToProfile(
-                    picture,
-                    ImageCms.ImageCmsProfile(io.BytesIO(profile)),
-                    ImageCms.createProfile("sRGB"),
-                    outputMode="RGB",
-                )
-                or picture.convert("RGB")
-            )
+            return ImageCms.profileToProfile(
+                picture,
+                ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+                ImageCms.createProfile("sRGB"),
+                outputMode="RGB",
+            ) or picture.convert("RGB")
         except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
             pass  # a broken profile: take the numbers as sRGB, as browsers do
     return picture.convert("RGB") if picture.mode != "RGB" else picture.copy()
@@ -469,9 +476,7 @@ def _warnings(picture: Image.Image, grey: np.ndarray) -> tuple[str, ...]:
 
 def _sharpness(grey: np.ndarray) -> float:
     """The strongest edges of a picture (99.5th percentile of the Laplacian), relative to its contrast: 100 is razor sharp."""
-    laplacian = np.abs(
-        4 * grey[1:-1, 1:-1] - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
-    )
+    laplacian = np.abs(4 * grey[1:-1, 1:-1] - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:])
     low, high = np.percentile(grey, (1, 99))
     return float(np.percentile(laplacian, 99.5) / max(high - low, 10.0) * 100)
 
@@ -530,8 +535,3 @@ def near_duplicates(pictures: Sequence[CheckedPicture]) -> list[Twins]:
         for b in pictures[i + 1 :]
         if a.key == b.key or are_near_duplicates(a.fingerprint, b.fingerprint)
     ]
-
-
-def warning_sentences(codes: Iterable[str], *, language: str = "zh") -> list[str]:
-    """The warnings in words, Chinese or English."""
-    return [WARNINGS[code].zh if language == "zh" else WARNINGS[code].en for code in codes]

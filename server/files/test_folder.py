@@ -4,12 +4,15 @@ Everything is checked before anything is returned: the first thing that is wrong
 file, the line where the file has lines, and the field. Nothing here writes anywhere.
 """
 
+import contextlib
 import csv
 import io
 import re
 import stat
 import tomllib
+import unicodedata
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -22,7 +25,7 @@ from game.segments import Audience, audience_from
 from game.style_test import DEFAULT_QUESTION, MAX_STYLES, MAX_TITLE, MIN_STYLES
 from ranking.errors import RankingError
 from ranking.pairing import Goal
-from server.pictures import MAX_BYTES, CheckedPicture, PictureRefused, check_picture, near_duplicates
+from server.pictures import MAX_BYTES, CheckedPicture, check_picture, near_duplicates
 
 TOML = "test.toml"
 CSV = "styles.csv"
@@ -42,50 +45,83 @@ class Words(NamedTuple):
 PROBLEMS: dict[str, Words] = {
     "no_folder": Words("没有这个文件夹或 zip 文件。", "there is no such folder or zip file."),
     "no_test_file": Words(
-        "里面没有 test.toml,也没有 styles.csv。", "there is neither a test.toml nor a styles.csv in it."
+        "里面没有 test.toml，也没有 styles.csv。", "there is neither a test.toml nor a styles.csv in it."
     ),
     "text_too_long": Words("文件超过 {limit_kb} KB。", "the file has more than {limit_kb} KB."),
     "not_utf8": Words("不是 UTF-8 文本。", "this is not UTF-8 text."),
     "not_text": Words("既不是 UTF-8 也不是 GBK 文本。", "this is neither UTF-8 nor GBK text."),
-    "not_toml": Words("TOML 写法不正确:{detail}", "this is not TOML: {detail}"),
+    "not_toml": Words("TOML 写法不正确：{detail}", "this is not TOML: {detail}"),
+    "key_unquoted": Words(
+        '中文字段名要加引号，例如 "颜色" = "红色"。',
+        'names that are not plain ASCII stand in quotes, like "颜色" = "红色".',
+    ),
     "unknown_key": Words("没有这个字段{advice_zh}", "there is no such field{advice_en}"),
     "missing": Words("缺少这个字段。", "this field is missing."),
     "empty": Words("不能为空。", "this must not be empty."),
-    "too_long": Words("最多 {limit} 个字,现在有 {length} 个。", "at most {limit} characters; this has {length}."),
-    "not_a": Words("应为{kind_zh},现在是 {found}。", "this must be {kind_en}, and is {found}."),
-    "out_of_range": Words("应在 {low} 与 {high} 之间,现在是 {found}。", "this must lie between {low} and {high}, and is {found}."),
+    "too_long": Words("最多 {limit} 个字，现在有 {length} 个。", "at most {limit} characters; this has {length}."),
+    "not_a": Words("应为{kind_zh}，现在是 {found}。", "this must be {kind_en}, and is {found}."),
+    "out_of_range": Words(
+        "应在 {low} 与 {high} 之间，现在是 {found}。", "this must lie between {low} and {high}, and is {found}."
+    ),
     "both": Words("与 {other} 二选一。", "give either this or {other}, not both."),
     "in_the_past": Words("截止时间 {found} 已过。", "the deadline {found} lies in the past."),
-    "room": Words("{detail}", "{detail}"),
+    "room": Words("{detail_zh}", "{detail_en}"),
     "keep_too_many": Words(
-        "要从 {styles} 款中选出 {keep} 款;选出的款数必须少于款式总数。",
+        "要从 {styles} 款中选出 {keep} 款；选出的款数必须少于款式总数。",
         "it keeps {keep} of {styles} styles; keep fewer than there are.",
     ),
-    "too_few_styles": Words("只有 {styles} 款;至少要 {least} 款。", "there is {styles} style to rank; a test needs at least {least}."),
+    "too_few_styles": Words(
+        "只有 {styles} 款；至少要 {least} 款。", "there is {styles} style to rank; a test needs at least {least}."
+    ),
     "too_many_styles": Words(
-        "有 {styles} 款;一次最多 {most} 款,请分成几个测款任务。",
+        "有 {styles} 款；一次最多 {most} 款，请分成几个测款任务。",
         "there are {styles} styles; a test has at most {most}, so make several tests of them.",
     ),
-    "duplicate_style": Words("款式“{name}”出现了两次(先前在第 {first} 行)。", 'the style "{name}" stands twice (first in line {first}).'),
+    "duplicate_style": Words(
+        "款式“{name}”出现了两次（先前在第 {first} 行）。", 'the style "{name}" stands twice (first in line {first}).'
+    ),
     "same_picture": Words(
         "“{one}”和“{other}”用的是同一张图片。", 'the styles "{one}" and "{other}" have the very same picture.'
     ),
     "no_picture": Words("没有图片 {picture}{advice_zh}", "there is no picture {picture}{advice_en}"),
     "outside": Words("图片 {picture} 不在这个文件夹里。", "the picture {picture} lies outside the folder."),
     "not_a_file": Words("{picture} 不是普通文件。", "{picture} is not a plain file."),
-    "no_header": Words("第一行应为列名,例如 名称,图片,颜色。", "the first line must name the columns, for example name,picture,colour."),
+    "no_header": Words(
+        "第一行应为列名，例如 名称,图片,颜色。",
+        "the first line must name the columns, for example name,picture,colour.",
+    ),
     "column_missing": Words("缺少“{column_zh}”列。", "there is no column {column_en}."),
     "column_twice": Words("列“{column}”出现了两次。", "the column {column} stands twice."),
-    "broken_line": Words("这一行有 {cells} 格,列名有 {columns} 个。", "this line has {cells} cells, and there are {columns} columns."),
-    "not_csv": Words("CSV 写法不正确:{detail}", "this is not CSV: {detail}"),
-    "two_lists": Words("款式写在 styles.csv 里,test.toml 中不要再写 [[styles]]。", "the styles stand in styles.csv; leave [[styles]] out of test.toml."),
+    "broken_line": Words(
+        "这一行有 {cells} 格，列名有 {columns} 个。", "this line has {cells} cells, and there are {columns} columns."
+    ),
+    "not_csv": Words("CSV 写法不正确：{detail}", "this is not CSV: {detail}"),
+    "two_lists": Words(
+        "款式写在 styles.csv 里，test.toml 中不要再写 [[styles]]。",
+        "the styles stand in styles.csv; leave [[styles]] out of test.toml.",
+    ),
     "not_zip": Words("不是完整的 zip 文件。", "this is not a whole zip file."),
-    "zip_entries": Words("zip 里有 {entries} 个文件,最多 {limit} 个。", "the zip has {entries} files; at most {limit} are accepted."),
+    "zip_entries": Words(
+        "zip 里有 {entries} 个文件，最多 {limit} 个。", "the zip has {entries} files; at most {limit} are accepted."
+    ),
     "zip_too_large": Words("zip 展开后超过 {limit_mb} MB。", "unpacked, the zip has more than {limit_mb} MB."),
-    "zip_locked": Words("zip 有密码,请去掉密码。", "the zip has a password; remove it."),
+    "zip_locked": Words("zip 有密码，请去掉密码。", "the zip has a password; remove it."),
     "zip_outside": Words("zip 里的 {entry} 指向文件夹之外。", "the zip entry {entry} points outside the folder."),
     "zip_twice": Words("zip 里有两个 {entry}。", "the zip has {entry} twice."),
 }
+
+
+# What zipfile is known to raise for damaged, encrypted or unheard-of archives; it has no one class for them.
+_ZIP_DAMAGE = (
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    OSError,
+    ValueError,
+    zlib.error,
+)
 
 
 class FolderRefused(Exception):
@@ -93,7 +129,9 @@ class FolderRefused(Exception):
 
     code: ClassVar[str] = "folder_refused"
 
-    def __init__(self, problem: str, *, file: str, line: int | None = None, field: str | None = None, **params: Any) -> None:
+    def __init__(
+        self, problem: str, *, file: str, line: int | None = None, field: str | None = None, **params: Any
+    ) -> None:
         self.problem = problem
         self.file = file
         self.line = line
@@ -105,7 +143,7 @@ class FolderRefused(Exception):
     @property
     def sentence_zh(self) -> str:
         where = self.file + (f" 第 {self.line} 行" if self.line else "") + (f" {self.field}" if self.field else "")
-        return f"{where}:{PROBLEMS[self.problem].zh.format(**self.params)}"
+        return f"{where}：{PROBLEMS[self.problem].zh.format(**self.params)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +187,7 @@ class DraftTest:
         return tuple(style for style in self.styles if style.decoy)
 
 
-def read_test_folder(
-    path: Path, *, now: datetime, on_picture: Callable[[int, int], None] | None = None
-) -> DraftTest:
+def read_test_folder(path: Path, *, now: datetime, on_picture: Callable[[int, int], None] | None = None) -> DraftTest:
     """Reads a folder, or a zip of one, into a draft.
 
     `now` (aware) is what deadlines are measured from. `on_picture(done, of)` is called as pictures are checked, which is
@@ -170,11 +206,11 @@ def read_test_zip(
 ) -> DraftTest:
     """The same for an open (seekable, binary) zip file: nothing is unpacked to disk, and sizes are limited as it is read."""
     try:
-        with zipfile.ZipFile(file) as archive:
-            return _read(_ZipFolder(archive, name), now=now, on_picture=on_picture)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError):
-        # what zipfile raises for damaged, encrypted or unheard-of archives; ValueError for names that cannot be
+        archive = zipfile.ZipFile(file)
+    except _ZIP_DAMAGE:
         raise FolderRefused("not_zip", file=name) from None
+    with archive:
+        return _read(_ZipFolder(archive, name), now=now, on_picture=on_picture)
 
 
 # --- where files come from ------------------------------------------------------------------------------------------------
@@ -206,7 +242,7 @@ class _DiskFolder:
     def read(self, name: str, *, limit: int, asked_by: Mapping[str, Any]) -> bytes:
         # resolve() follows links, so a link that leads out of the folder is outside, whatever its own name is
         try:
-            path = (self.folder / name).resolve()
+            path = (self.folder / _slashed(name)).resolve()
             if "\0" in name or not path.is_relative_to(self.folder):
                 raise FolderRefused("outside", picture=name, **asked_by)
             if not path.exists():
@@ -232,7 +268,12 @@ class _ZipFolder:
             called = _name_of(entry)
             if entry.flag_bits & 1:
                 raise FolderRefused("zip_locked", file=name)
-            if called.startswith("/") or ".." in called.split("/") or re.match(r"^[A-Za-z]:", called) or _is_link(entry):
+            if (
+                called.startswith("/")
+                or ".." in called.split("/")
+                or re.match(r"^[A-Za-z]:", called)
+                or _is_link(entry)
+            ):
                 raise FolderRefused("zip_outside", file=name, entry=called)
             if called in self.entries:
                 raise FolderRefused("zip_twice", file=name, entry=called)
@@ -249,14 +290,17 @@ class _ZipFolder:
         return name in self.entries
 
     def read(self, name: str, *, limit: int, asked_by: Mapping[str, Any]) -> bytes:
-        plain = name.replace("\\", "/").removeprefix("./")
+        plain = unicodedata.normalize("NFC", _slashed(name))
         if plain.startswith("/") or ".." in plain.split("/"):
             raise FolderRefused("outside", picture=name, **asked_by)
         if plain not in self.entries:
             raise _no_picture(name, self.names(), asked_by)
         # the declared size is not believed: a bomb is cut off where it becomes too large
-        with self.archive.open(self.entries[plain]) as file:
-            data = file.read(limit + 1)
+        try:
+            with self.archive.open(self.entries[plain]) as file:
+                data = file.read(limit + 1)
+        except _ZIP_DAMAGE:
+            raise FolderRefused("not_zip", file=self.name) from None
         self.left_bytes -= len(data)
         if self.left_bytes < 0:
             raise FolderRefused("zip_too_large", file=self.name, limit_mb=MAX_ZIP_BYTES // 2**20)
@@ -264,13 +308,12 @@ class _ZipFolder:
 
 
 def _no_picture(name: str, there: Iterable[str], asked_by: Mapping[str, Any]) -> FolderRefused:
-    near = nearest(name, there)
-    return FolderRefused("no_picture", picture=name, **_advice(near), **asked_by)
+    return FolderRefused("no_picture", **asked_by, picture=name, **_advice(nearest(name, there)))
 
 
-def _advice(near: str | None) -> dict[str, str]:
+def _advice(near: str | None) -> dict[str, Any]:
     return {
-        "advice_zh": f";是不是 {near}?" if near else "。",
+        "advice_zh": f"；是不是 {near}？" if near else "。",
         "advice_en": f"; did you mean {near}?" if near else ".",
     }
 
@@ -279,11 +322,14 @@ def _name_of(entry: zipfile.ZipInfo) -> str:
     """Windows in China writes names in GBK without saying so; zipfile then reads them as cp437."""
     name = entry.filename
     if not entry.flag_bits & 0x800 and not name.isascii():
-        try:
+        with contextlib.suppress(UnicodeEncodeError, UnicodeDecodeError):
             name = name.encode("cp437").decode("gb18030")
-        except (UnicodeEncodeError, UnicodeDecodeError):
-            pass
-    return name.replace("\\", "/")
+    return unicodedata.normalize("NFC", _slashed(name))
+
+
+def _slashed(name: str) -> str:
+    """Paths are written with either slash; one is meant."""
+    return name.replace("\\", "/").removeprefix("./")
 
 
 def _is_litter(name: str) -> bool:
@@ -310,7 +356,11 @@ class _Toml:
             found = re.search(r"\(at line (\d+), column \d+\)", str(error))
             detail = re.sub(r"\s*\(at .*\)", "", str(error))
             line = int(found.group(1)) if found else len(text.splitlines()) or 1
-            raise FolderRefused("not_toml", file=file, line=line, detail=detail) from None
+            written = text.splitlines()[line - 1 : line]
+            unquoted = "key" in detail and not "".join(written).isascii()
+            raise FolderRefused(
+                "key_unquoted" if unquoted else "not_toml", file=file, line=line, detail=detail
+            ) from None
         except RecursionError:
             raise FolderRefused("not_toml", file=file, detail="it is nested too deeply") from None
         self.lines = _lines_of(text)
@@ -422,12 +472,20 @@ class _Fields:
     def tables(self, field: str) -> list[Mapping[str, Any]]:
         value = self.values.get(field, [])
         if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-            raise self.refuse("not_a", field, kind_zh="一组表格", kind_en=f"a list of tables ([[{field}]])", found=_shown(value))
+            raise self.refuse(
+                "not_a", field, kind_zh="一组表格", kind_en=f"a list of tables ([[{field}]])", found=_shown(value)
+            )
         return value
 
     def room(self, field: str, error: Exception) -> FolderRefused:
         """What a room of rules refuses, at the place of this file where it was written."""
-        return self.refuse("room", field, detail=str(error))
+        return self.refuse("room", field, **_in_both(error))
+
+
+def _in_both(error: Exception) -> dict[str, str]:
+    """The sentence of a refusal in Chinese, where it has one, and in English."""
+    params = getattr(error, "params", {})
+    return {"detail_en": str(params.get("problem", error)), "detail_zh": str(params.get("problem_zh", error))}
 
 
 def _shown(value: object) -> str:
@@ -450,7 +508,7 @@ def _read(source: _Source, *, now: datetime, on_picture: Callable[[int, int], No
     if not source.has(TOML) and not source.has(CSV):
         raise FolderRefused("no_test_file", file=source.name)
     toml = _Toml(_text(source, TOML), file=TOML) if source.has(TOML) else _Toml("", file=TOML)
-    top = _Fields(toml.data, TOML, lambda field: toml.line((field,)))
+    top = _Fields(toml.data, TOML, _lines_under(toml))
     top.only("title", "title_en", "question", "question_en", "budget_fen", "ends_at", "days", "min_days", "goal",
              "audience", "attributes", "styles")  # fmt: skip
     title = top.text("title", default=None if source.has(TOML) else Path(source.name).stem[:MAX_TITLE])
@@ -464,7 +522,7 @@ def _read(source: _Source, *, now: datetime, on_picture: Callable[[int, int], No
     if source.has(CSV):
         if "styles" in toml.data:
             raise top.refuse("two_lists", "styles")
-        rows = _csv_rows(_text(source, CSV, gbk=True), vocabulary)
+        rows, vocabulary = _csv_rows(_text(source, CSV, gbk=True), vocabulary)
     else:
         rows = [_toml_row(toml, i, entry) for i, entry in enumerate(top.tables("styles"))]
     list_file = CSV if source.has(CSV) else TOML
@@ -472,27 +530,34 @@ def _read(source: _Source, *, now: datetime, on_picture: Callable[[int, int], No
     _check_names(rows)
 
     goal = _goal(toml, top, n_styles=sum(not row.fields.yes("decoy") for row in rows), list_file=list_file)
-    draft = {
-        "title": title,
-        "title_en": top.text("title_en"),
-        "question": top.text("question", default=DEFAULT_QUESTION),
-        "question_en": top.text("question_en"),
-        "goal": goal,
-        "audience": _audience(toml, top),
-        "budget_fen": top.whole("budget_fen", low=0, high=10_000_000_00, default=0),
-        "ends_at": _deadline(top, now),
-        "min_days": top.whole("min_days", low=0, high=MAX_DAYS, default=0),
-        "vocabulary": vocabulary,
-    }
+    title_en = top.text("title_en")
+    question, question_en = top.text("question") or DEFAULT_QUESTION, top.text("question_en")
+    audience = _audience(toml, top)
+    budget_fen = top.whole("budget_fen", low=0, high=10_000_000_00) or 0
+    ends_at = _deadline(top, now)
+    min_days = top.whole("min_days", low=0, high=MAX_DAYS) or 0
     # all that is quick is checked before the first picture is opened
-    drafts = [_style(row, vocabulary) for row in rows]
+    said = [_said(row, vocabulary) for row in rows]
     styles = []
-    for i, (row, without_picture) in enumerate(zip(rows, drafts, strict=True)):
-        styles.append(DraftStyle(picture=_picture(source, row), **without_picture))
+    for row, words in zip(rows, said, strict=True):
+        styles.append(DraftStyle(picture=_picture(source, row), **words._asdict()))
         if on_picture:
-            on_picture(i + 1, len(rows))
-    notes = [*_notes_on_pictures(styles, rows), *_notes_on_attributes(styles, vocabulary)]
-    return DraftTest(**draft, styles=tuple(styles), notes=tuple(notes))
+            on_picture(len(styles), len(rows))
+    _check_pictures_differ(styles, rows)
+    return DraftTest(
+        title=title,
+        title_en=title_en,
+        question=question,
+        question_en=question_en,
+        goal=goal,
+        audience=audience,
+        budget_fen=budget_fen,
+        ends_at=ends_at,
+        min_days=min_days,
+        styles=tuple(styles),
+        vocabulary=vocabulary,
+        notes=(*_notes_on_pictures(styles), *_notes_on_attributes(styles, vocabulary)),
+    )
 
 
 def _text(source: _Source, name: str, *, gbk: bool = False) -> str:
@@ -511,7 +576,7 @@ def _text(source: _Source, name: str, *, gbk: bool = False) -> str:
 
 
 def _goal(toml: _Toml, top: _Fields, *, n_styles: int, list_file: str) -> Goal:
-    fields = _Fields(top.table("goal"), TOML, lambda field: toml.line(("goal", field)), prefix="goal.")
+    fields = _Fields(top.table("goal"), TOML, _lines_under(toml, "goal"), prefix="goal.")
     fields.only("keep", "certainty", "confidence", "indifference")
     keep = fields.whole("keep", low=1, high=MAX_STYLES, default=min(3, max(1, n_styles // 4)))
     try:
@@ -527,7 +592,7 @@ def _goal(toml: _Toml, top: _Fields, *, n_styles: int, list_file: str) -> Goal:
 
 def _audience(toml: _Toml, top: _Fields) -> Audience:
     for i, entry in enumerate(top.tables("audience")):
-        fields = _Fields(entry, TOML, lambda field, i=i: toml.line(("audience", i, field)), prefix=f"audience {i + 1} ")
+        fields = _Fields(entry, TOML, _lines_under(toml, "audience", i), prefix=f"audience {i + 1} ")
         fields.only("name", "gender", "age_min", "age_max", "interests", "region", "share_permille")
         for field in ("name", "gender", "region"):
             fields.text(field)
@@ -538,7 +603,9 @@ def _audience(toml: _Toml, top: _Fields) -> Audience:
         fields.whole("share_permille", low=0, high=1000)
         interests = entry.get("interests", [])
         if not isinstance(interests, list) or not all(isinstance(one, str) for one in interests):
-            raise fields.refuse("not_a", "interests", kind_zh="一组文字", kind_en="a list of texts", found=_shown(interests))
+            raise fields.refuse(
+                "not_a", "interests", kind_zh="一组文字", kind_en="a list of texts", found=_shown(interests)
+            )
         try:
             audience_from([entry])
         except GameRefusal as error:
@@ -547,6 +614,10 @@ def _audience(toml: _Toml, top: _Fields) -> Audience:
         return audience_from(list(top.tables("audience")))
     except GameRefusal as error:
         raise top.room("audience", error) from None
+
+
+def _lines_under(toml: _Toml, *path: str | int) -> Callable[[str], int | None]:
+    return lambda field: toml.line((*path, field))
 
 
 def _deadline(top: _Fields, now: datetime) -> datetime | None:
@@ -559,15 +630,13 @@ def _deadline(top: _Fields, now: datetime) -> datetime | None:
     if value is None:
         return None
     if isinstance(value, str):
-        try:
+        with contextlib.suppress(ValueError):
             value = datetime.fromisoformat(value)
-        except ValueError:
-            pass
     if isinstance(value, date) and not isinstance(value, datetime):
         # "before Friday" means that Friday is over
         value = datetime(value.year, value.month, value.day, tzinfo=UTC) + timedelta(days=1)
     if not isinstance(value, datetime):
-        raise top.refuse("not_a", "ends_at", kind_zh="时间(2026-12-31T18:00:00Z)", kind_en="a time like 2026-12-31T18:00:00Z",
+        raise top.refuse("not_a", "ends_at", kind_zh="时间（2026-12-31T18:00:00Z）", kind_en="a time like 2026-12-31T18:00:00Z",
                          found=_shown(value))  # fmt: skip
     ends_at = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     if ends_at <= now:
@@ -596,45 +665,81 @@ def _check_names(rows: Sequence[_Row]) -> None:
             first[called] = row.fields.line_of(field)
 
 
-_STYLE_KEYS = ("name", "title", "title_en", "picture", "attributes", "decoy", "reference_sales", "cost_fen", "price_fen")
+_STYLE_KEYS = (
+    "name",
+    "title",
+    "title_en",
+    "picture",
+    "attributes",
+    "decoy",
+    "reference_sales",
+    "cost_fen",
+    "price_fen",
+)
 
 
 def _toml_row(toml: _Toml, index: int, entry: Mapping[str, Any]) -> _Row:
     called = entry.get("name", entry.get("title"))
     named = f'style "{called}" ' if isinstance(called, str) and called.strip() else f"style {index + 1} "
-    fields = _Fields(entry, TOML, lambda field: toml.line(("styles", index, field)), prefix=named)
+    fields = _Fields(entry, TOML, _lines_under(toml, "styles", index), prefix=named)
     fields.only(*_STYLE_KEYS)
     if "title" not in entry and "name" not in entry:
         raise fields.refuse("missing", "title")
     if "picture" not in entry:
         raise fields.refuse("missing", "picture")
-    return _Row(fields, fields.table("attributes"), lambda name: toml.line(("styles", index, "attributes", name)))
+    attributes = fields.table("attributes")
+    return _Row(fields, attributes, _lines_under(toml, "styles", index, "attributes"))
 
 
-def _style(row: _Row, vocabulary: Sequence[Attribute]) -> dict[str, Any]:
+class _Said(NamedTuple):
+    """A style as it is told in words: all of a DraftStyle but its picture."""
+
+    name: str
+    title: str
+    title_en: str | None
+    attributes: tuple[tuple[str, str | float], ...]
+    decoy: bool
+    reference_sales: int | None
+    cost_fen: int | None
+    price_fen: int | None
+
+
+def _said(row: _Row, vocabulary: Sequence[Attribute]) -> _Said:
     fields = row.fields
     name = fields.text("name") or fields.text("title")
-    attributes: tuple[tuple[str, str | float], ...] = ()
+    assert name is not None  # rows without either are refused where they are read
     for given, value in row.attributes.items():
         try:
             read_attributes({given: value}, vocabulary)
         except GameRefusal as error:
-            raise FolderRefused("room", file=fields.file, line=row.attribute_line(given),
-                                field=fields.prefix.strip() or None, detail=str(error)) from None  # fmt: skip
+            raise FolderRefused(
+                "room",
+                file=fields.file,
+                line=row.attribute_line(given),
+                field=f"{fields.prefix}{given}",
+                **_in_both(error),
+            ) from None
     try:
         attributes = read_attributes(row.attributes, vocabulary)
     except GameRefusal as error:
         raise fields.room("attributes", error) from None
-    return {
-        "name": name,
-        "title": fields.text("title") or name,
-        "title_en": fields.text("title_en"),
-        "attributes": attributes,
-        "decoy": fields.yes("decoy"),
-        "reference_sales": fields.whole("reference_sales", low=0, high=100_000_000),
-        "cost_fen": fields.whole("cost_fen", low=0, high=1_000_000_00),
-        "price_fen": fields.whole("price_fen", low=0, high=1_000_000_00),
-    }
+    price_fen = fields.whole("price_fen", low=0, high=1_000_000_00)
+    return _Said(
+        name=name,
+        title=fields.text("title") or name,
+        title_en=fields.text("title_en"),
+        attributes=attributes,
+        decoy=fields.yes("decoy"),
+        reference_sales=fields.whole("reference_sales", low=0, high=100_000_000),
+        cost_fen=fields.whole("cost_fen", low=0, high=1_000_000_00),
+        price_fen=_fen_shown(attributes) if price_fen is None else price_fen,
+    )
+
+
+def _fen_shown(attributes: Iterable[tuple[str, str | float]]) -> int | None:
+    """The price in fen where a style has its price as an attribute: who wrote it once need not write it twice."""
+    price = dict(attributes).get("price")
+    return round(price * 100) if isinstance(price, float) and price >= 0 else None
 
 
 def _picture(source: _Source, row: _Row) -> CheckedPicture:
@@ -644,25 +749,27 @@ def _picture(source: _Source, row: _Row) -> CheckedPicture:
     return check_picture(data, name=name)
 
 
-def _notes_on_pictures(styles: Sequence[DraftStyle], rows: Sequence[_Row]) -> list[Words]:
-    from_picture = {id(style.picture): (style, row) for style, row in zip(styles, rows, strict=True)}
-    for i, one in enumerate(styles):
-        for other in styles[i + 1 :]:
-            if one.picture.key == other.picture.key:
-                raise from_picture[id(other.picture)][1].fields.refuse(
-                    "same_picture", "picture", one=one.title, other=other.title
-                )
+def _check_pictures_differ(styles: Sequence[DraftStyle], rows: Sequence[_Row]) -> None:
+    first: dict[str, DraftStyle] = {}
+    for style, row in zip(styles, rows, strict=True):
+        if style.picture.key in first:
+            raise row.fields.refuse("same_picture", "picture", one=first[style.picture.key].title, other=style.title)
+        first[style.picture.key] = style
+
+
+def _notes_on_pictures(styles: Sequence[DraftStyle]) -> list[Words]:
+    pictures = [style.picture for style in styles if not style.decoy]  # a decoy is meant to be poor
     notes = [
         Words(
-            f"“{twins.name}”和“{twins.other}”几乎一样,会互相分票。",
+            f"“{twins.name}”和“{twins.other}”几乎一样，会互相分票。",
             f'"{twins.name}" and "{twins.other}" look nearly the same and will split their votes.',
         )
-        for twins in near_duplicates([style.picture for style in styles if not style.decoy])
+        for twins in near_duplicates(pictures)
     ]
-    for style in styles:
-        if not style.decoy:  # a decoy is meant to be poor
-            notes += [Words(f"{style.picture.name}:{words.zh}", f"{style.picture.name}: {words.en}")
-                      for words in style.picture.warning_words]  # fmt: skip
+    for picture in pictures:
+        notes += [
+            Words(f"{picture.name}：{words.zh}", f"{picture.name}: {words.en}") for words in picture.warning_words
+        ]
     return notes
 
 
@@ -674,7 +781,7 @@ def _notes_on_attributes(styles: Sequence[DraftStyle], vocabulary: Sequence[Attr
         if silent and len(silent) < len(ranked):
             notes.append(
                 Words(
-                    f"{len(silent)} 款没有写{attribute.zh}(例如“{silent[0]}”),无法比较{attribute.zh}的影响。",
+                    f"{len(silent)} 款没有写{attribute.zh}（例如“{silent[0]}”），无法比较{attribute.zh}的影响。",
                     f'{len(silent)} styles do not say their {attribute.en.lower()} (such as "{silent[0]}"), '
                     "so its worth cannot be told.",
                 )
@@ -692,15 +799,17 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "decoy": ("decoy", "检验题", "反例"),
     "reference_sales": ("reference_sales", "标杆销量", "往期销量", "销量"),
     "cost_fen": ("cost", "成本", "成本价"),
-    "price_fen": ("price_fen", "售价(元)", "售价(元)"),
 }
-_DECLARED = re.compile(r"^(?:属性|attribute)\s*[::]\s*(.+)$", re.IGNORECASE)
+_DECLARED = re.compile(r"^(?:属性|attribute)\s*[:\uff1a]\s*(.+)$", re.IGNORECASE)
 _YES = {"1", "yes", "true", "y", "是", "对", "✓", "√"}
 _NO = {"", "0", "no", "false", "n", "否", "不是"}
 
 
-def _csv_rows(text: str, vocabulary: Sequence[Attribute]) -> list[_Row]:
-    """The styles of a CSV: comma, semicolon or tab; the header names columns in Chinese or English, in any order."""
+def _csv_rows(text: str, vocabulary: tuple[Attribute, ...]) -> tuple[list[_Row], tuple[Attribute, ...]]:
+    """The styles of a CSV, and the vocabulary with the attributes that its header declares.
+
+    Comma, semicolon or tab; the header names columns in Chinese or English, in any order.
+    """
     first = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -723,7 +832,10 @@ def _csv_rows(text: str, vocabulary: Sequence[Attribute]) -> list[_Row]:
         raise FolderRefused("not_csv", file=CSV, line=reader.line_num or 1, detail=str(error)) from None
     if columns is None:
         raise FolderRefused("no_header", file=CSV, line=1)
-    return rows
+    free = [
+        name for kind, name in columns if kind == "attribute" and not any(one.is_called(name) for one in vocabulary)
+    ]
+    return rows, vocabulary + tuple(Attribute(code=name, zh=name, en=name) for name in free)
 
 
 def _columns(header: Sequence[str], vocabulary: Sequence[Attribute], line: int) -> list[tuple[str, str]]:
@@ -741,8 +853,10 @@ def _columns(header: Sequence[str], vocabulary: Sequence[Attribute], line: int) 
             columns.append(("attribute", cell))
         else:
             names = [name for some in _COLUMNS.values() for name in some]
-            near = nearest(cell, [*names, *(label for one in vocabulary for label in (one.zh, one.en))]) if cell else None
-            advice = _advice(near) if near else {"advice_zh": f";自定义属性请写成“属性:{cell}”。",
+            near = (
+                nearest(cell, [*names, *(label for one in vocabulary for label in (one.zh, one.en))]) if cell else None
+            )
+            advice = _advice(near) if near else {"advice_zh": f"；自定义属性请写成“属性：{cell}”。",
                                                  "advice_en": f'; head a free attribute "attribute: {cell}".'}  # fmt: skip
             raise FolderRefused("unknown_key", file=CSV, line=line, field=cell or "(empty)", **advice)
     for kind_and_name in columns:
@@ -767,13 +881,14 @@ def _csv_row(columns: Sequence[tuple[str, str]], cells: Sequence[str], line: int
     if "decoy" in values:
         word = values["decoy"].casefold()
         if word not in _YES | _NO:
-            raise fields.refuse("not_a", "decoy", kind_zh="“是”或“否”", kind_en="yes or no", found=_shown(values["decoy"]))
+            raise fields.refuse(
+                "not_a", "decoy", kind_zh="“是”或“否”", kind_en="yes or no", found=_shown(values["decoy"])
+            )
         values["decoy"] = word in _YES
     if "reference_sales" in values:
         values["reference_sales"] = _whole_of(values["reference_sales"], fields, "reference_sales")
-    for field in ("cost_fen", "price_fen"):
-        if field in values:
-            values[field] = _fen_of(values[field], fields, field)
+    if "cost_fen" in values:
+        values["cost_fen"] = _fen_of(values["cost_fen"], fields, "cost_fen")
     return _Row(fields, {name: cell for (kind, name), cell in given.items() if kind == "attribute"}, lambda _: line)
 
 
@@ -785,7 +900,7 @@ def _whole_of(cell: str, fields: _Fields, field: str) -> int:
 
 def _fen_of(cell: str, fields: _Fields, field: str) -> int:
     """A price in yuan as merchants write it ("¥39.90") in fen, exactly."""
-    found = re.fullmatch(r"[¥¥]?\s*(\d{1,9})(?:\.(\d{1,2}))?\s*元?", cell.replace(",", ""))
+    found = re.fullmatch(r"[\u00a5\uffe5]?\s*(\d{1,9})(?:\.(\d{1,2}))?\s*元?", cell.replace(",", ""))
     if not found:
-        raise fields.refuse("not_a", field, kind_zh="金额(元)", kind_en="an amount in yuan", found=_shown(cell))
+        raise fields.refuse("not_a", field, kind_zh="金额（元）", kind_en="an amount in yuan", found=_shown(cell))
     return int(found.group(1)) * 100 + int((found.group(2) or "0").ljust(2, "0"))
