@@ -1,27 +1,35 @@
 """Agreement with what others of the same segment chose, as a Bayes factor that may be looked at at any moment.
 
-For each taste g that an honest player of the segment may have, and each decisiveness s, the running sum of log σ(s d_g) over the player's
-votes, where d_g is the consensus without this player. Honest is their mixture; clicking by chance gives log ½ a vote; "contrary" answers against the
-first taste whatever the margin. The ratio of the mixtures is an e-process against "an honest player drawn from the mixture": the chance that it
-*ever* reaches 1/a is at most a (Ville), so a sweep may look as often as it likes.
+An honest player is a mixture: of the tastes of the segment (each with a decisiveness s: log σ(s d_g) a vote, where d_g is the consensus without this player),
+of such a taste with personal deviations that the player's own votes reveal, and of a taste all of one's own. Personal deviations are learnt vote by
+vote (a Gaussian for each style, updated after it has predicted), so that people who are merely unlike others are known by being like themselves.
+Clicking by chance gives log ½ a vote; "contrary" answers against the consensus whatever the margin. The ratio of the mixtures is an e-process against "an
+honest player drawn from the mixture": the chance that it *ever* reaches 1/a is at most a (Ville), so a sweep may look as often as it likes.
 
-Source: product of predictive densities (Dawid's prequential principle); mixture e-processes as in Howard et al. 2021.
-False alarms: a minority is honest under its own taste, so agreement alone never mutes (docs/fair-votes.md); what it takes is weight.
-Cost: tastes x 4 logarithms a vote.
+Source: product of predictive densities (Dawid's prequential principle); mixture e-processes as in Howard et al. 2021; the Gaussian update is that of an
+extended Kalman filter. False alarms: a minority is honest under its own taste, so agreement alone never mutes (docs/fair-votes.md); what it takes
+is weight. Cost: tastes x 4 logarithms and some thirty vector operations a vote.
 """
 
 import numpy as np
-from scipy.special import logsumexp
+from scipy.special import expit, logsumexp
 
-from game.abuse.evidence import WAY, WAYS, Floats, Ints, Sums, VoteTable
+from game.abuse.evidence import WAY, WAYS, Floats, Ints, PlayerTable, Rows, Sums, VoteTable
 from game.abuse.obvious import is_obvious
 
 # Decisiveness: a person is more decided than the average over people (which the consensus is), or less.
 SLOPES = np.array([0.3, 0.7, 1.1, 1.7])
-LOG_SLOPE_SHARE = np.log([0.06, 0.34, 0.45, 0.15])
-_OWN_SEGMENT = 0.7
+LOG_SLOPE_SHARE = np.log([0.03, 0.25, 0.62, 0.10])
+_OWN_SEGMENT = 0.55
+_EVERYBODY = 0.15
+# How an honest player is made: by the tastes alone, by a taste with personal deviations, or by a taste of one's own.
+_LOG_KIND = np.log([0.45, 0.50, 0.05])
+_PERSONAL_SD = 0.5
+_OWN_TASTE_SD = 0.75
+_FOLLOWED = 400  # of so many votes a player's own deviations are learnt; then they are known
 _CONTRARY_SLOPE = 7.0
 _CONTRARY_RULE = 0.97
+_BITS = 1 << 31
 
 
 class Agreement:
@@ -30,32 +38,88 @@ class Agreement:
 
     def __init__(self) -> None:
         self.n_tastes = 0
-        self._sums = Sums(2)
+        # For each player: votes, log likelihood of "contrary" (to the segment, to everybody), votes followed, and over these the log
+        # likelihoods of: a taste with personal deviations, a taste of one's own, the tastes alone.
+        self._sums = Sums(7)
         self._fits: Sums | None = None
+        # For each (player, style): mean and lost variance of the personal deviation; the same for a taste of one's own.
+        self._rows = Rows()
+        self._deviation = Sums(4)
 
-    def add(self, votes: VoteTable, lean: Floats) -> None:
-        del lean
-        known = ~np.isnan(votes.expected).any(axis=1) & votes.decided & (votes.gold < 0) & ~is_obvious(votes.expected)
+    def add(self, votes: VoteTable) -> None:
+        known = ~np.isnan(votes.expected).any(axis=1) & votes.decided & (votes.gold < 0)
+        known &= ~is_obvious(votes.expected)
         if not known.any():
             return
-        player, won = votes.player[known], votes.choice[known]
-        gap = _logit(votes.expected[known])
+        votes = votes.take(np.flatnonzero(known))
+        player = votes.player
+        gap = _logit(votes.expected)
         if self._fits is None:
             self.n_tastes = gap.shape[1]
             self._fits = Sums(self.n_tastes * SLOPES.size)
-        toward = np.where(won == 1, 1.0, -1.0)[:, None] * gap
-        fits = -np.logaddexp(0, -toward[:, :, None] * SLOPES).reshape(len(won), -1)
-        self._fits.add(player, fits)
-        against = 1 / (1 + np.exp(np.clip(_CONTRARY_SLOPE * toward[:, 0], -50, 50)))
-        contrary = np.log((1 - _CONTRARY_RULE) + (2 * _CONTRARY_RULE - 1) * against)
-        self._sums.add(player, np.stack([np.ones(len(won)), contrary], axis=1))
+        toward = np.where(votes.choice == 1, 1.0, -1.0)[:, None] * gap
+        fits = -np.logaddexp(0, -toward[:, :, None] * SLOPES)
+        personal = self._follow(votes, gap, fits)
+        sums = np.zeros((player.size, 7))
+        sums[:, 0] = 1
+        for column in range(2):
+            against = expit(-_CONTRARY_SLOPE * toward[:, min(column, gap.shape[1] - 1)])
+            sums[:, 1 + column] = np.log((1 - _CONTRARY_RULE) + (2 * _CONTRARY_RULE - 1) * against)
+        sums[:, 3:] = personal
+        self._fits.add(player, fits.reshape(player.size, -1))
+        self._sums.add(player, sums)
 
-    def weigh(self, players: Ints) -> Floats:
+    def _follow(self, votes: VoteTable, gap: Floats, fits: Floats) -> Floats:
+        """(n_votes, 4): 1 if followed, and what the player's own taste, as the votes before have shown it, said of this one."""
+        n = len(votes)
+        result = np.zeros((n, 4))
+        players, starts, counts = np.unique(votes.player, return_index=True, return_counts=True)
+        left = self._rows.of(votes.player * _BITS + votes.left)
+        right = self._rows.of(votes.player * _BITS + votes.right)
+        state = self._deviation.reach(self._rows.size)
+        joint = self._joint(players)
+        steps = np.minimum(counts, np.maximum(_FOLLOWED - self._sums[players][:, 3], 0).astype(np.int64))
+        prior = np.array([_PERSONAL_SD**2, _OWN_TASTE_SD**2])
+        for step in range(int(steps.max(initial=0))):
+            who = np.flatnonzero(steps > step)
+            vote = starts[who] + step
+            won = votes.choice[vote]
+            before = joint[who].reshape(who.size, -1)
+            before = np.exp(before - before.max(axis=1, keepdims=True))
+            before /= before.sum(axis=1, keepdims=True)
+            taste = before.reshape(who.size, self.n_tastes, -1).sum(axis=2)
+            result[vote, 0] = 1
+            result[vote, 3] = np.log((before * np.exp(fits[vote].reshape(who.size, -1))).sum(axis=1))
+            joint[who] += fits[vote]
+            of_left, of_right = state[left[vote]], state[right[vote]]
+            # One column for deviations from the taste (its average may be a tenth too flat), one for a taste of one's own.
+            base = np.stack([1.08 * (taste * gap[vote]).sum(axis=1), np.zeros(who.size)], axis=1)
+            mean = base + of_left[:, 0::2] - of_right[:, 0::2]
+            of_l, of_r = prior - of_left[:, 1::2], prior - of_right[:, 1::2]
+            spread = of_l + of_r
+            p = expit(mean / np.sqrt(1 + np.pi / 8 * spread))
+            result[vote, 1:3] = np.log(np.where(won[:, None] == 1, p, 1 - p))
+            sure = expit(mean)
+            bend = sure * (1 - sure)
+            surprise = won[:, None] - sure
+            loss = 1 + bend * spread
+            of_left[:, 0::2] += of_l * surprise / loss
+            of_left[:, 1::2] += of_l**2 * bend / loss
+            of_right[:, 0::2] -= of_r * surprise / loss
+            of_right[:, 1::2] += of_r**2 * bend / loss
+            state[left[vote]], state[right[vote]] = of_left, of_right
+        return result
+
+    def weigh(self, players: Ints, table: PlayerTable) -> Floats:
+        del table
         ratio = np.zeros((players.size, len(WAYS)))
         if self._fits is None:
             return ratio
-        n, contrary = self._sums[players].T
-        honest = logsumexp(self._joint(players), axis=(1, 2))
+        n, contrary, contrary_all, _, personal, own, alone = self._sums[players].T
+        tastes = logsumexp(self._joint(players), axis=(1, 2))
+        rest = tastes - alone
+        kinds = [tastes, rest + personal, rest + own]
+        honest = np.logaddexp.reduce([share + kind for share, kind in zip(_LOG_KIND, kinds, strict=True)], axis=0)
         chance = n * np.log(0.5) - honest
         # Robots and farms may answer by chance or not look at all; one half each. Pushers are honest elsewhere, or click by chance.
         either = np.logaddexp(chance, 0.0) - np.log(2)
@@ -63,7 +127,7 @@ class Agreement:
             ratio[:, WAY[way]] = chance
         for way in ("farmed", "mechanical", "pushing", "demoting", "multiplied"):
             ratio[:, WAY[way]] = either
-        ratio[:, WAY["contrary"]] = contrary - honest
+        ratio[:, WAY["contrary"]] = np.logaddexp(contrary, contrary_all) - np.log(2) - honest
         return ratio
 
     def tastes(self, players: Ints) -> Floats:
@@ -78,12 +142,12 @@ class Agreement:
         assert self._fits is not None
         fits = self._fits[players].reshape(players.size, self.n_tastes, SLOPES.size)
         g = self.n_tastes
-        share = np.log([1.0] if g == 1 else [_OWN_SEGMENT] + [(1 - _OWN_SEGMENT) / (g - 1)] * (g - 1))
-        return np.asarray(fits + share[:, None] + LOG_SLOPE_SHARE)
+        share = [_OWN_SEGMENT, _EVERYBODY] + [(1 - _OWN_SEGMENT - _EVERYBODY) / max(g - 2, 1)] * (g - 2)
+        return np.asarray(fits + np.log(share[:g])[:, None] + LOG_SLOPE_SHARE)
 
     def measures(self, player: int) -> dict[str, float]:
-        n, _ = self._sums[np.array([player])][0]
-        return {"votes_compared": n}
+        n = self._sums[np.array([player])][0, 0]
+        return {"votes_compared": float(n)}
 
 
 def _logit(p: Floats) -> Floats:

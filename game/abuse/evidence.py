@@ -42,8 +42,8 @@ class VoteTable:
     Every array has one entry a vote; unknown is -1 for integers and NaN for floats. `choice` is 1 for left, 0 for right, 0.5 for a tie and
     -1 for "neither". `gold` is the answer that is known to be right (1 left, 0 right). `party_left` and `party_right` say whose interest a side is:
     its merchant, or the style itself where all styles of a test belong to one merchant. `expected` is (n_votes, n_tastes): the probability that
-    left is chosen over right under each taste that an honest player of this segment may have, side effect aside, predicted *without this
-    player's vote*; NaN where nothing is known of the pair yet.
+    left is chosen over right under each taste that an honest player of this segment may have (first the segment's own, then everybody's, then others
+    that were found), side effect aside, predicted *without this player's vote*; NaN where nothing is known of the pair yet. `lean` is the same under the player's own taste, as far as it is known.
     """
 
     player: Ints
@@ -59,6 +59,7 @@ class VoteTable:
     device: Ints
     address: Ints
     expected: Floats
+    lean: Floats
 
     @classmethod
     def of(
@@ -122,6 +123,7 @@ class VoteTable:
             device=whole(device, "device"),
             address=whole(address, "address"),
             expected=chance,
+            lean=chance[:, 0].copy(),
         )
         order = np.argsort(players, kind="stable") if np.isnan(ats).any() else np.lexsort((ats, players))
         return table.take(order)

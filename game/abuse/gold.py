@@ -8,7 +8,7 @@ Source: beta-binomial likelihood ratio. False alarms: an honest player who misse
 
 import numpy as np
 
-from game.abuse.evidence import WAY, WAYS, Floats, Ints, Sums, VoteTable
+from game.abuse.evidence import WAY, WAYS, Floats, Ints, PlayerTable, Sums, VoteTable
 from ranking.voter_kinds import log_beta_binomial, log_gold
 
 
@@ -19,13 +19,13 @@ class Gold:
     def __init__(self) -> None:
         self._sums = Sums(2)
 
-    def add(self, votes: VoteTable, lean: Floats) -> None:
-        del lean
+    def add(self, votes: VoteTable) -> None:
         asked = (votes.gold >= 0) & votes.decided
         right = votes.choice[asked] == votes.gold[asked]
         self._sums.add(votes.player[asked], np.stack([np.ones(right.size), right], axis=1))
 
-    def weigh(self, players: Ints) -> Floats:
+    def weigh(self, players: Ints, table: PlayerTable) -> Floats:
+        del table
         n, right = self._sums[players].T
         ratio = np.zeros((players.size, len(WAYS)))
         honest, guessing = log_gold(right, n)

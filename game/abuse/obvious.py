@@ -9,7 +9,7 @@ out of `agreement`, so that no vote is counted twice. Cost: two sums a vote.
 
 import numpy as np
 
-from game.abuse.evidence import WAY, WAYS, Bools, Floats, Ints, Sums, VoteTable
+from game.abuse.evidence import WAY, WAYS, Bools, Floats, Ints, PlayerTable, Sums, VoteTable
 from ranking.voter_kinds import log_beta_binomial, log_honest_rate
 
 OBVIOUS = 0.88
@@ -30,8 +30,7 @@ class Obvious:
     def __init__(self) -> None:
         self._sums = Sums(3)
 
-    def add(self, votes: VoteTable, lean: Floats) -> None:
-        del lean
+    def add(self, votes: VoteTable) -> None:
         known = is_obvious(votes.expected) & votes.decided & (votes.gold < 0)
         if not known.any():
             return
@@ -39,7 +38,8 @@ class Obvious:
         right = (p > 0.5) == (votes.choice[known] == 1)
         self._sums.add(votes.player[known], np.stack([np.ones(p.size), right, np.maximum(p, 1 - p)], axis=1))
 
-    def weigh(self, players: Ints) -> Floats:
+    def weigh(self, players: Ints, table: PlayerTable) -> Floats:
+        del table
         n, right, expected = self._sums[players].T
         ratio = np.zeros((players.size, len(WAYS)))
         # A person of an unusual taste misses some; expectations that are never quite reached are drawn in a little.

@@ -9,7 +9,7 @@ furthest agrees by 8 points more than expected over a thousand votes, which coun
 
 import numpy as np
 
-from game.abuse.evidence import WAY, WAYS, Floats, Ints, Sums, VoteTable
+from game.abuse.evidence import WAY, WAYS, Floats, Ints, PlayerTable, Sums, VoteTable
 from ranking.voter_kinds import LAGS, log_pattern_ratio
 
 _KEPT = max(LAGS)
@@ -21,11 +21,12 @@ class Patterns:
 
     def __init__(self) -> None:
         self._sums = Sums(2 + 2 * len(LAGS))
+        # Decided answers so far, and how many of them follow "left on even, right on odd".
+        self._turns = Sums(2)
         # The last six decided answers of each player, newest first; NaN where there were fewer.
         self._last = Sums(_KEPT)
 
-    def add(self, votes: VoteTable, lean: Floats) -> None:
-        del lean
+    def add(self, votes: VoteTable) -> None:
         decided = votes.decided
         player, left = votes.player[decided], votes.choice[decided]
         if player.size == 0:
@@ -47,16 +48,21 @@ class Patterns:
             sums[:, 2 + 2 * column] = ~np.isnan(earlier)
             sums[:, 3 + 2 * column] = earlier == left
         self._sums.add(player, sums)
+        even = (seen[who].astype(np.int64) + nth) % 2 == 0
+        self._turns.add(player, np.stack([np.ones(player.size), even == (left == 1)], axis=1))
         table = self._last.reach(int(known[-1]) + 1)
         for back in range(_KEPT - 1, -1, -1):
             many = counts > back
             table[known[~many], back] = last[~many, np.maximum(back - counts[~many], 0)]
             table[known[many], back] = left[(starts + counts - 1 - back)[many]]
 
-    def weigh(self, players: Ints) -> Floats:
+    def weigh(self, players: Ints, table: PlayerTable) -> Floats:
+        del table
         sums = self._sums[players]
         ratio = np.zeros((players.size, len(WAYS)))
-        ratio[:, WAY["patterned"]] = log_pattern_ratio(sums[:, 3::2], sums[:, 2::2], sums[:, 1], sums[:, 0])
+        ratio[:, WAY["patterned"]] = log_pattern_ratio(
+            sums[:, 3::2], sums[:, 2::2], n_left=sums[:, 1], n_decided=sums[:, 0], in_turn=self._turns[players][:, 1]
+        )
         return ratio
 
     def measures(self, player: int) -> dict[str, float]:

@@ -11,7 +11,7 @@ only ever count against. Cost: one look-up of the pair and three sums a vote.
 
 import numpy as np
 
-from game.abuse.evidence import WAY, WAYS, Floats, Ints, Rows, Sums, VoteTable
+from game.abuse.evidence import WAY, WAYS, Floats, Ints, PlayerTable, Rows, Sums, VoteTable
 from ranking.voter_kinds import Pace
 
 _PAIR_SHRINK = 20.0
@@ -27,10 +27,8 @@ class ResponseTime:
         self._sums = Sums(2)
         self._total = np.zeros(2)
         self._pace: Pace | None = None
-        self._segment: Ints | None = None
 
-    def add(self, votes: VoteTable, lean: Floats) -> None:
-        del lean
+    def add(self, votes: VoteTable) -> None:
         timed = ~np.isnan(votes.took_ms)
         if not timed.any():
             return
@@ -45,17 +43,17 @@ class ResponseTime:
         own = np.clip((total - count * mean) / (count + _PAIR_SHRINK), -0.7, 0.7)
         self._sums.add(votes.player[timed], np.stack([np.ones(log_ms.size), log_ms - own], axis=1))
 
-    def calibrate(self, players: Ints, segment: Ints) -> None:
+    def calibrate(self, players: Ints, table: PlayerTable) -> None:
         """Take the pace of the crowd from these players; until it is called again, others are compared with it."""
         n, total = self._sums[players].T
-        self._pace = Pace.of(total / np.maximum(n, 1), n, segment)
+        self._pace = Pace.of(total / np.maximum(n, 1), n, table.segment[players])
 
-    def weigh(self, players: Ints, segment: Ints) -> Floats:
+    def weigh(self, players: Ints, table: PlayerTable) -> Floats:
         ratio = np.zeros((players.size, len(WAYS)))
         if self._pace is None:
             return ratio
         n, total = self._sums[players].T
-        hasty = self._pace.log_ratio(total / np.maximum(n, 1), n, segment)
+        hasty = self._pace.log_ratio(total / np.maximum(n, 1), n, table.segment[players])
         for way in ("random", "one_sided", "patterned"):
             ratio[:, WAY[way]] = hasty
         for way in ("farmed", "mechanical"):

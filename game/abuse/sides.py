@@ -9,7 +9,7 @@ thousand votes is worth less than nothing; 20 of 20 is worth 9 nats. Cost: two s
 
 import numpy as np
 
-from game.abuse.evidence import WAY, WAYS, Floats, Ints, Sums, VoteTable
+from game.abuse.evidence import WAY, WAYS, Floats, Ints, PlayerTable, Sums, VoteTable
 from ranking.voter_kinds import log_side
 
 
@@ -21,14 +21,14 @@ class Sides:
         self._sums = Sums(2)
         self._total = np.zeros(2)
 
-    def add(self, votes: VoteTable, lean: Floats) -> None:
-        del lean
+    def add(self, votes: VoteTable) -> None:
         decided = votes.decided
         left = votes.choice[decided]
         self._sums.add(votes.player[decided], np.stack([np.ones(left.size), left], axis=1))
         self._total += left.size, left.sum()
 
-    def weigh(self, players: Ints) -> Floats:
+    def weigh(self, players: Ints, table: PlayerTable) -> Floats:
+        del table
         n, n_left = self._sums[players].T
         usual = float(np.clip((self._total[1] + 5) / (self._total[0] + 10), 0.35, 0.65))
         honest, one_sided = log_side(n_left, n, usual=usual)

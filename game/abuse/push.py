@@ -1,0 +1,199 @@
+"""Pushers and demoters: who chooses one party so reliably that even a lover of it would not.
+
+A party is a merchant, or a style where all styles of a test belong to one merchant. Of each player's meetings with a party: w times chosen, l times
+not. A pusher gives 0.97^w 0.03^l; one who pushes every second time ½ + p/2 instead of p; an honest player who likes it by N(0, 0.7²) more
+than the own taste group does (seven-point Gauss-Hermite) gives the *fan likelihood*. The log ratio is compared with that honest lover, and
+so a party that is liked by many tells nothing against those who like it. A demoter is the mirror of this.
+
+How common pushing is, is learnt per party (the gate): the share of pushers among players who met it twice or more, by EM with a prior of one in a
+thousand. Links pool: linked players who push one party are improbable together long before each is alone (`pooled`). The server deals the
+pairs, so graphs of who voted on what say nothing (measured: AUC 0.4).
+
+Source: likelihood ratio; pooling as a two-level mixture. False alarms: a lover with 20 of 20 expected at 0.55 each still has one chance in
+forty of being just that. Cost: two meetings a vote, ten logarithms each.
+"""
+
+import numpy as np
+from scipy.special import expit, logsumexp
+
+from game.abuse.evidence import WAY, WAYS, Floats, Ints, PlayerTable, Rows, Sums, VoteTable
+from ranking.reliability import ALWAYS, FAN_NODES, FAN_SD, FAN_WEIGHTS
+
+PRIOR = 0.01
+"""How common pushing (or demoting) is believed to be before anything is seen; spread over the parties."""
+
+_MEMBER = 0.6  # of a linked group that pushes, so many of its members do
+_GROUP_PRIOR = 0.01
+_SPARSE = 0.5
+_WAYS = ("pushing", "demoting")
+_PARTY_BITS = 1 << 31
+
+
+class Push:
+    name = "push"
+    content_free = True
+
+    def __init__(self) -> None:
+        self._rows = Rows()
+        # For each (player, party): chosen, not chosen, log likelihoods of "helps half the time" and "hinders half the time", and of honest
+        # choosing for each of seven degrees of liking.
+        self._sums = Sums(4 + FAN_NODES.size)
+        # The rows of each player as a chain: newest row of the player, and from each row to the one before.
+        self._newest = Sums(1)
+        self._before = Sums(1)
+        self._share = np.empty((0, 2))
+        self._parties = 1
+
+    def add(self, votes: VoteTable) -> None:
+        stake = votes.decided & (votes.gold < 0) & ~np.isnan(votes.lean) & (votes.party_left != votes.party_right)
+        if not stake.any():
+            return
+        player = np.tile(votes.player[stake], 2)
+        party = np.concatenate([votes.party_left[stake], votes.party_right[stake]])
+        p = np.clip(votes.lean[stake], 0.01, 0.99)
+        gap = np.log(p) - np.log1p(-p)
+        sign = np.repeat([1.0, -1.0], gap.size)
+        gap = np.tile(gap, 2) * sign
+        won = np.where(sign > 0, np.tile(votes.choice[stake], 2), 1 - np.tile(votes.choice[stake], 2))
+        p = expit(gap)
+        columns = np.empty((gap.size, 4 + FAN_NODES.size))
+        columns[:, 0] = won
+        columns[:, 1] = 1 - won
+        columns[:, 2] = np.log(np.where(won == 1, 0.5 + 0.5 * p, 0.5 - 0.5 * p))
+        columns[:, 3] = np.log(np.where(won == 1, 0.5 * p, 1 - 0.5 * p))
+        for column, node in enumerate(FAN_NODES, start=4):
+            shifted = gap + FAN_SD * node
+            columns[:, column] = -np.logaddexp(0, np.where(won == 1, -shifted, shifted))
+        known = self._rows.size
+        rows = self._rows.of(player * _PARTY_BITS + party)
+        self._sums.add(rows, columns)
+        self._chain(np.arange(known, self._rows.size))
+        self._parties = max(self._parties, int(party.max()) + 1)
+
+    def _chain(self, fresh: Ints) -> None:
+        player = self._rows.keys[fresh] // _PARTY_BITS
+        order = np.argsort(player, kind="stable")
+        fresh, player = fresh[order], player[order]
+        if fresh.size == 0:
+            return
+        newest = self._newest.reach(int(player[-1]) + 1)
+        before = self._before.reach(int(fresh.max()) + 1)
+        first = np.r_[True, player[1:] != player[:-1]]
+        # Rows are stored one up, so that 0 means "none".
+        before[fresh[first], 0] = newest[player[first], 0]
+        before[fresh[~first], 0] = fresh[np.flatnonzero(~first) - 1] + 1
+        last = np.r_[first[1:], True]
+        newest[player[last], 0] = fresh[last] + 1
+
+    def meetings(self, players: Ints) -> tuple[Ints, Ints]:
+        """(row, index into players) of all (player, party) that are known of these players."""
+        at = self._newest[players][:, 0].astype(np.int64)
+        index = np.arange(players.size)
+        rows, owners = [], []
+        while True:
+            some = at > 0
+            if not some.any():
+                break
+            index, at = index[some], at[some] - 1
+            rows.append(at)
+            owners.append(index)
+            at = self._before[at][:, 0].astype(np.int64)
+        if not rows:
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+        return np.concatenate(rows), np.concatenate(owners)
+
+    def ratios(self, rows: Ints) -> Floats:
+        """(len(rows), 2): nats by which pushing and demoting explain the meetings better than honest liking or disliking does."""
+        sums = self._sums[rows]
+        won, lost = sums[:, 0], sums[:, 1]
+        fan = logsumexp(sums[:, 4:] + np.log(FAN_WEIGHTS), axis=1)
+        yes, no = np.log(ALWAYS), np.log(1 - ALWAYS)
+        push = np.logaddexp(won * yes + lost * no, sums[:, 2] - 0.7) - np.log(1.5) - fan
+        demote = np.logaddexp(won * no + lost * yes, sums[:, 3] - 0.7) - np.log(1.5) - fan
+        return np.stack([push, demote], axis=1)
+
+    def calibrate(self, players: Ints, table: PlayerTable) -> None:
+        """Learn for each party how many push or demote it: the gate. Who met it once or never is not asked, or the share would drift."""
+        del table
+        rows, _ = self.meetings(players)
+        party = self._rows.keys[rows] % _PARTY_BITS
+        sums = self._sums[rows]
+        enough = sums[:, 0] + sums[:, 1] >= 2
+        rows, party = rows[enough], party[enough]
+        # A spread-out prior: of a thousand parties each is pushed more rarely than the only one.
+        prior = PRIOR / max(self._parties, 1)
+        self._share = np.full((self._parties, 2), prior)
+        if rows.size == 0:
+            return
+        ratio = self.ratios(rows)
+        voters = np.bincount(party, minlength=self._parties)
+        for way in range(2):
+            share = np.full(self._parties, max(prior, 1e-4))
+            for _ in range(10):
+                p = expit(np.minimum(ratio[:, way], 30.0) + np.log(share[party]) - np.log1p(-share[party]))
+                found = np.bincount(party, weights=p, minlength=self._parties)
+                share = np.clip((found - 1.0 + 100 * prior) / (voters + 100), prior, 0.5)
+            self._share[:, way] = share
+
+    def weigh(self, players: Ints, table: PlayerTable) -> Floats:
+        del table
+        rows, owner = self.meetings(players)
+        return self._summed(rows, owner, players.size, self._shares(rows))
+
+    def pooled(self, players: Ints, group: Ints) -> Floats:
+        """The same for players in linked groups (-1: alone), who are suspected together.
+
+        Either a group pushes a party, and then six in ten of its members do, or its members push as rarely as anybody. A member without
+        evidence of its own gains none: what the group adds is the expectation, not the deed.
+        """
+        rows, owner = self.meetings(players)
+        share = self._shares(rows)
+        of_group = group[owner]
+        linked = of_group >= 0
+        if linked.any():
+            party = self._rows.keys[rows] % _PARTY_BITS
+            keys, place = np.unique(of_group[linked] * _PARTY_BITS + party[linked], return_inverse=True)
+            ratio = self.ratios(rows)
+            for way in range(2):
+                r, s = ratio[linked, way], share[linked, way]
+                together = np.bincount(place, weights=np.logaddexp(np.log(_MEMBER) + r, np.log(1 - _MEMBER)), minlength=keys.size)
+                apart = np.bincount(place, weights=np.logaddexp(np.log(s) + r, np.log1p(-s)), minlength=keys.size)
+                guilty = expit(together - apart + np.log(_GROUP_PRIOR / max(self._parties, 1)))[place]
+                share[linked, way] = np.maximum(s, guilty * _MEMBER)
+        return self._summed(rows, owner, players.size, share)
+
+    def _shares(self, rows: Ints) -> Floats:
+        party = self._rows.keys[rows] % _PARTY_BITS
+        known = party < self._share.shape[0]
+        share = np.full((rows.size, 2), PRIOR / max(self._parties, 1))
+        share[known] = self._share[party[known]]
+        return share
+
+    def _summed(self, rows: Ints, owner: Ints, n: int, share: Floats) -> Floats:
+        """Over the parties of each player: log Σ share e^ratio, above the prior that the verdict adds for the whole way."""
+        result = np.zeros((n, len(WAYS)))
+        ratio = self.ratios(rows)
+        for column, way in enumerate(_WAYS):
+            odds = np.log(share[:, column]) - np.log1p(-share[:, column])
+            total = np.bincount(owner, weights=np.exp(np.minimum(ratio[:, column] + odds, 600.0)), minlength=n)
+            met = np.bincount(owner, minlength=n) > 0
+            result[met, WAY[way]] = np.log(np.maximum(total[met], 1e-12)) - np.log(PRIOR)
+        return result
+
+    def suspected(self, player: int) -> dict[str, tuple[int, float]]:
+        """Which party the player most probably pushes, and demotes, with the nats for it."""
+        rows, _ = self.meetings(np.array([player]))
+        if rows.size == 0:
+            return {}
+        ratio = self.ratios(rows)
+        best = ratio.argmax(axis=0)
+        return {way: (int(self._rows.keys[rows[best[k]]] % _PARTY_BITS), float(ratio[best[k], k])) for k, way in enumerate(_WAYS)}
+
+    def measures(self, player: int) -> dict[str, float]:
+        rows, _ = self.meetings(np.array([player]))
+        if rows.size == 0:
+            return {}
+        ratio = self.ratios(rows)
+        row = rows[ratio.max(axis=1).argmax()]
+        won, lost = self._sums[np.array([row])][0][:2]
+        return {"party": float(self._rows.keys[row] % _PARTY_BITS), "chosen": float(won), "not_chosen": float(lost)}

@@ -1,0 +1,138 @@
+"""The sweep: all signals over all votes, kept as running sums so that new votes cost in proportion to new votes."""
+
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+
+from game.abuse import SIGNALS, Calibrated, Signal
+from game.abuse.agreement import Agreement
+from game.abuse.evidence import UNKNOWN, Floats, Ints, PlayerTable, Sums, VoteTable
+from game.abuse.links import Groups, Links
+from game.abuse.push import Push
+from game.abuse.same_sequence import SameSequence
+from game.abuse.verdict import Verdicts, conclude
+
+Kind = TypeVar("Kind")
+
+# The crowd is looked at again when it has grown by a fifth: its pace and its prices drift slowly, and a look costs all players.
+_RECALIBRATE = 1.2
+# A group by address alone can chain through cafés; beyond this it says nothing.
+_LARGEST_GROUP = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Players who belong together and are suspect together: `by` device, address, payee, invitation or equal sequences."""
+
+    members: Ints
+    by: tuple[str, ...]
+    p_abusive: float
+
+
+class Sweep:
+    """Add votes as they come; ask for verdicts on whom they touched."""
+
+    def __init__(self) -> None:
+        self.signals: tuple[Signal, ...] = tuple(make() for make in SIGNALS)
+        self._agreement = _only(self.signals, Agreement)
+        self._push = _only(self.signals, Push)
+        self._links = _only(self.signals, Links)
+        self._sequences = _only(self.signals, SameSequence)
+        self._counts = Sums(1)
+        self._n_votes = 0
+        self._calibrated_at = 0
+
+    def add(self, votes: VoteTable) -> Ints:
+        """Take in votes, in the order of time for each player; returns the players whom they touch."""
+        if len(votes) == 0:
+            return np.empty(0, dtype=np.int64)
+        self._counts.add(votes.player, np.ones((len(votes), 1)))
+        self._n_votes += len(votes)
+        # Agreement comes first: what a player's own taste expects is what pushing is measured against.
+        self._agreement.add(votes)
+        players, place = np.unique(votes.player, return_inverse=True)
+        if not np.isnan(votes.expected).all():
+            taste = self._agreement.tastes(players)
+            if taste.shape[1] == votes.expected.shape[1]:
+                votes = replace(votes, lean=(taste[place] * votes.expected).sum(axis=1))
+        for signal in self.signals:
+            if signal is not self._agreement:
+                signal.add(votes)
+        return players
+
+    def verdicts(self, table: PlayerTable, players: Ints | None = None) -> Verdicts:
+        """What is concluded of these players (of all in the table, unless named)."""
+        everyone = np.arange(len(table))
+        players = everyone if players is None else players
+        if self._n_votes > _RECALIBRATE * self._calibrated_at:
+            for signal in self.signals:
+                if isinstance(signal, Calibrated):
+                    signal.calibrate(everyone, table)
+            self._calibrated_at = self._n_votes
+        nats = np.stack([signal.weigh(players, table) for signal in self.signals] + [self._linked(players, table)])
+        return conclude(
+            players,
+            self._counts[players][:, 0].astype(np.int64),
+            nats,
+            signals=(*(signal.name for signal in self.signals), "linked_push"),
+            content_free=(*(signal.content_free for signal in self.signals), True),
+        )
+
+    def _linked(self, players: Ints, table: PlayerTable) -> Floats:
+        """What links add to the evidence of pushing: the best of suspecting the linked group, or those of one invitation, together."""
+        alone = self._push.weigh(players, table)
+        best = alone
+        for group in (self._small(self.groups(table)).of, _siblings(table)):
+            mine = group[players]
+            if (mine >= 0).any():
+                # All members must be asked, not only those whom new votes touched.
+                asked = np.flatnonzero(np.isin(group, np.unique(mine[mine >= 0])))
+                pooled = self._push.pooled(asked, group[asked])
+                place = np.searchsorted(asked, players)
+                here = mine >= 0
+                best[here] = np.maximum(best[here], pooled[place[here]])
+        return best - self._push.weigh(players, table)
+
+    def groups(self, table: PlayerTable) -> Groups:
+        return self._links.groups(table)
+
+    def _small(self, groups: Groups) -> Groups:
+        size = np.bincount(groups.of[groups.of >= 0], minlength=len(groups.by))
+        large = np.isin(groups.of, np.flatnonzero(size > _LARGEST_GROUP))
+        return replace(groups, of=np.where(large, UNKNOWN, groups.of))
+
+    def clusters(self, table: PlayerTable, verdicts: Verdicts) -> tuple[Cluster, ...]:
+        """Groups of players who are linked or repeat each other, and of whom at least two, and most, are suspect."""
+        p = np.zeros(len(table))
+        p[verdicts.player] = verdicts.p_abusive
+        found = []
+        farms = self._sequences.farms(len(table))
+        groups = self.groups(table)
+        for label, by in ((farms, None), (groups.of, groups.by)):
+            size = np.bincount(label[label >= 0])
+            total = np.bincount(label[label >= 0], weights=p[label >= 0])
+            for g in np.flatnonzero((size >= 2) & (total > 0.5 * size)).tolist():
+                members = np.flatnonzero(label == g)
+                found.append(Cluster(members, ("sequence",) if by is None else by[g], float(total[g] / size[g])))
+        return tuple(sorted(found, key=lambda c: (-c.members.size, int(c.members[0]))))
+
+    def measures(self, player: int) -> dict[str, dict[str, float]]:
+        """The figures of each signal for one player, for an operator to check."""
+        return {signal.name: signal.measures(player) for signal in self.signals}
+
+
+def _siblings(table: PlayerTable) -> Ints:
+    """Who was invited by the same player, with that player, is one group; -1 for nobody's guests."""
+    group = np.where(table.inviter >= 0, table.inviter, UNKNOWN)
+    hosts = np.unique(group[(group >= 0) & (group < len(table))])
+    own = group.copy()
+    own[hosts] = np.where(group[hosts] >= 0, group[hosts], hosts)
+    size = np.bincount(own[own >= 0], minlength=1)
+    return np.where((own >= 0) & (size[np.maximum(own, 0)] > 1) & (size[np.maximum(own, 0)] <= _LARGEST_GROUP), own, UNKNOWN)
+
+
+def _only(signals: tuple[Signal, ...], kind: type[Kind]) -> Kind:
+    return next(signal for signal in signals if isinstance(signal, kind))
+
+

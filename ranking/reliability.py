@@ -1,0 +1,559 @@
+"""How far each voter can be believed, judged within the tastes that the crowd really has.
+
+A mixture of kinds of voters is fitted to one test by expectation maximisation: some have the taste of their segment, some another taste that
+is found in the votes, some click by chance, take one side, or follow a pattern. With one taste only, every minority would be "unreliable"
+(Crowd-BT, Chen et al. 2013, turns it around altogether); with two, 0.0-0.7 % of an honest minority is. The weights are soft: a voter's votes
+count by the probability that the voter is honest. On top stands the collusion gate: a style for which more voters choose it *every* time than
+even strong liking explains has its own class, and only the votes on that style lose weight.
+
+Sources: Raykar & Yu 2012 (SpEM) for the mixture, Bugakova et al. 2019 (factorBT) for answers by position; the gate is our own
+(docs/fair-votes.md).
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+
+from ranking.comparisons import LEFT, NO_LIKING, RIGHT, Comparisons
+from ranking.voter_kinds import Pace, lag_matches, log_gold, log_pattern_ratio, log_side
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+CARELESS: Final = ("random", "one_sided", "patterned", "contrary")
+"""The kinds of voters who do not look, in the order of the last columns of `Reliability.responsibility`."""
+
+FAN_NODES: Final = np.array([-3.7504397, -2.3667594, -1.1544054, 0.0, 1.1544054, 2.3667594, 3.7504397])
+FAN_WEIGHTS: Final = np.array([0.00054827, 0.03075712, 0.24012318, 0.45714286, 0.24012318, 0.03075712, 0.00054827])
+"""Seven-point Gauss-Hermite rule for a standard normal: how much an honest voter may like one style better than others do."""
+
+FAN_SD: Final = 0.7
+ALWAYS: Final = 0.97
+"""How often a colluder does what colluders do."""
+
+_SEGMENT_SD: Final = 0.35
+_CONTRARY_SLOPE: Final = 7.0  # the logistic whose spread is a standard deviation of 0.25 logit
+_GATE_Z: Final = 3.5
+_LOO_CELLS: Final = 30_000_000
+# Up to so many votes every step leaves each voter's own votes out; beyond, only the last one does, for no voter weighs much among so many.
+_EXACT_VOTES: Final = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """More voters than liking explains chose this item every time. `share` of its voters did; `z` says how far beyond chance."""
+
+    item: int
+    z: float
+    always: int
+    expected: float
+    voters: int
+
+    @property
+    def share(self) -> float:
+        return self.always / self.voters
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """What is concluded of the voters of one test. V voters, m votes, G tastes, n items.
+
+    `voter` (V,) their numbers in the comparisons; `weight` (V,) 1 - P(careless); `responsibility` (V, G + 4) probabilities of the G tastes and
+    of CARELESS; `strength` (G, S, n) of each taste and segment (S = 1 unless segments were given; only the first taste differs between
+    segments); `taste_share` (G,). `expected` (m, G + 1): probability that left is chosen under the taste of the voter's segment, that of
+    everybody, and each taste found beside them, side effect aside, without the voter's own votes; NaN for gold pairs and "neither". `vote_weight` (m,): weight of the voter, less what a gate takes from votes on its item.
+    """
+
+    voter: Ints
+    weight: Floats
+    responsibility: Floats
+    strength: Floats
+    taste_share: Floats
+    expected: Floats
+    vote_weight: Floats
+    gates: tuple[Gate, ...]
+    converged: bool
+
+    @property
+    def p_careless(self) -> Floats:
+        return 1.0 - self.weight
+
+
+def judge(
+    comparisons: Comparisons,
+    *,
+    took_ms: ArrayLike | None = None,
+    gold: ArrayLike | None = None,
+    party: ArrayLike | None = None,
+    tastes: int = 4,
+    iterations: int = 14,
+    gates: bool = True,
+) -> Reliability:
+    """Judge every voter of one test by all of its votes.
+
+    took_ms (m,): response times, NaN where unknown. gold (m,): the answer known to be right (1 left, 0 right), -1 for ordinary pairs; gold pairs
+    are evidence of care and no part of the ranking. party (n_items,): whose interest each item is, from 0 (its own, unless given). Votes of one voter must stand in the order in which they were given. tastes: how many
+    tastes are looked for beside those of declared segments; at least 2. Votes without voters are all believed (every vote its own voter).
+    """
+    assert tastes >= 2, "with one taste only, every minority is called unreliable"
+    world = _World(comparisons, took_ms, gold, party)
+    # A taste needs people who have it: a few dozen voters cannot be told apart into four.
+    tastes = min(tastes, 2 + world.n_voters // 60)
+    return _Mixture(world, tastes).fit(iterations, gates=gates)
+
+
+class _World:
+    """The votes in the form in which the mixture needs them, and what the votes say without their content."""
+
+    def __init__(self, comparisons: Comparisons, took_ms: ArrayLike | None, gold: ArrayLike | None, party: ArrayLike | None) -> None:
+        m = len(comparisons)
+        self.m = m
+        self.n = comparisons.n_items
+        self.party = np.arange(self.n) if party is None else np.asarray(party, dtype=np.int64)
+        named = np.arange(m) if comparisons.voter is None else comparisons.voter
+        self.name, voter = np.unique(named, return_inverse=True)
+        self.n_voters = self.name.size
+        self.voter_of_vote = voter
+        golden = np.full(m, -1) if gold is None else np.asarray(gold, dtype=np.int64)
+        outcome = comparisons.outcome
+        order = np.argsort(voter, kind="stable")
+        decided = order[(outcome[order] == LEFT) | (outcome[order] == RIGHT)]
+        chose_left = outcome == LEFT
+
+        self.rows = np.flatnonzero((outcome != NO_LIKING) & (golden < 0))
+        self.voter = voter[self.rows]
+        self.outcome = outcome[self.rows].astype(np.int64)
+        self.y = self.outcome / 2.0
+        base = np.ones(m) if comparisons.weight is None else comparisons.weight
+        self.base = base[self.rows]
+        self.n_segments = 1 if comparisons.segment is None else comparisons.n_segments
+        segment = np.zeros(m, dtype=np.int64) if comparisons.segment is None else comparisons.segment.astype(np.int64)
+        self.segment = segment[self.rows]
+        self.left = comparisons.left[self.rows].astype(np.int64)
+        self.right = comparisons.right[self.rows].astype(np.int64)
+        # So many voters that one of them moves nothing, or too many to keep sums for each voter and item.
+        self.crowded = self.n_voters * self.n > _LOO_CELLS
+        self.n_content = np.bincount(self.voter, minlength=self.n_voters).astype(float)
+
+        n_left = np.bincount(voter[decided], weights=chose_left[decided], minlength=self.n_voters)
+        n_decided = np.bincount(voter[decided], minlength=self.n_voters).astype(float)
+        usual = float(np.clip((n_left.sum() + 5) / (n_decided.sum() + 10), 0.35, 0.65))
+        honest_side, one_sided = log_side(n_left, n_decided, usual=usual)
+        matches, n_lag, in_turn = lag_matches(voter[decided], chose_left[decided], self.n_voters)
+        patterned = log_pattern_ratio(matches, n_lag, n_left=n_left, n_decided=n_decided, in_turn=in_turn)
+        self.care = np.zeros(self.n_voters)
+        if gold is not None:
+            asked = (golden >= 0) & ((outcome == LEFT) | (outcome == RIGHT))
+            n_gold = np.bincount(voter[asked], minlength=self.n_voters).astype(float)
+            n_right = np.bincount(
+                voter[asked], weights=(outcome[asked] == LEFT) == (golden[asked] == 1), minlength=self.n_voters
+            )
+            honest_gold, guessing = log_gold(n_right, n_gold)
+            self.care = honest_gold - guessing
+        speed = (
+            np.zeros(self.n_voters) if took_ms is None else self._speed(np.asarray(took_ms, dtype=np.float64), segment)
+        )
+        # Every column is relative to a voter who clicks by chance at an honest pace.
+        self.careless = np.stack([speed, one_sided - honest_side + speed, patterned + speed], axis=1)
+
+    def _speed(self, took_ms: Floats, segment: Ints) -> Floats:
+        timed = took_ms > 0
+        log_ms = np.log(took_ms[timed])
+        who = self.voter_of_vote[timed]
+        n = np.bincount(who, minlength=self.n_voters).astype(float)
+        mean = np.bincount(who, weights=log_ms, minlength=self.n_voters) / np.maximum(n, 1)
+        own = np.zeros(self.n_voters, dtype=np.int64)
+        own[self.voter_of_vote] = segment
+        return Pace.of(mean, n, own).log_ratio(mean, n, own)
+
+
+class _Taste:
+    """One taste: its strengths by segment, and what every vote looks like to it."""
+
+    def __init__(self, world: _World, *, by_segment: bool, prior_sd: float) -> None:
+        self.world = world
+        self.by_segment = by_segment and world.n_segments > 1
+        self.n_segments = world.n_segments if self.by_segment else 1
+        offset = world.segment * world.n if self.by_segment else 0
+        self.left, self.right = world.left + offset, world.right + offset
+        key = self.left * (self.n_segments * world.n) + self.right
+        pairs, self.pair = _unique(key, (self.n_segments * world.n) ** 2)
+        self.cell = self.pair * 3 + world.outcome
+        self.pair_left, self.pair_right = np.divmod(pairs, self.n_segments * world.n)
+        self.precision = 1 / prior_sd**2
+        self.strength = np.zeros(self.n_segments * world.n)
+        self.side = 0.0
+        self.curvature = np.full(self.strength.size, self.precision)
+
+    def fit(self, weight: Floats, centre: Floats | float = 0.0) -> None:
+        """Weighted Bradley-Terry with a side effect and a Gaussian prior around `centre`: Newton, its steps by conjugate gradients."""
+        cells = np.bincount(self.cell, weights=weight, minlength=3 * self.pair_left.size).reshape(-1, 3)
+        w, y = cells.sum(axis=1), cells @ [0.0, 0.5, 1.0]
+        n = self.strength.size
+        left, right = self.pair_left, self.pair_right
+        theta = np.append(self.strength, self.side)
+        prior = np.append(np.full(n, self.precision), 4.0)
+        mean = np.append(np.broadcast_to(centre, n), 0.0)
+
+        def spread(values: Floats) -> Floats:
+            items = np.bincount(left, weights=values, minlength=n) - np.bincount(right, weights=values, minlength=n)
+            return np.append(items, values.sum())
+
+        for _ in range(6):
+            p = expit(theta[left] - theta[right] + theta[n])
+            gradient = spread(y - w * p) - prior * (theta - mean)
+            bend = w * p * (1 - p)
+            diagonal = prior + np.append(
+                np.bincount(left, weights=bend, minlength=n) + np.bincount(right, weights=bend, minlength=n), bend.sum()
+            )
+
+            def times(v: Floats, bend: Floats = bend) -> Floats:
+                return spread(bend * (v[left] - v[right] + v[n])) + prior * v
+
+            step = _solve(times, gradient, diagonal)
+            # A Newton step from a distant start may overshoot; two logits at a time are always safe.
+            theta = theta + step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-300))
+            self.curvature = diagonal[:n]
+            if np.abs(step).max() < 1e-6:
+                break
+        self.strength, self.side = theta[:n], float(theta[n])
+
+    @property
+    def pair_gap(self) -> Floats:
+        """Strength of left less right for each pair that was shown."""
+        return np.asarray(self.strength[self.pair_left] - self.strength[self.pair_right])
+
+    def fits(self) -> Floats:
+        """Log likelihood of each voter's choices under this taste, above clicking by chance; the voter's own votes included."""
+        gap = self.pair_gap
+        table = np.stack([_log_choice(gap, y) for y in (0.0, 0.5, 1.0)], axis=1) + np.log(2)
+        return np.bincount(self.world.voter, weights=table.ravel()[self.cell], minlength=self.world.n_voters)
+
+    def gap(self, weight: Floats) -> Floats:
+        """Strength of left less right for every vote, as it would be without the voter's own votes (which had this weight).
+
+        Leaving a voter out moves the strengths by H⁻¹ g, to first order; the diagonal of H is enough, for a voter meets each item
+        but a few times.
+        """
+        gap: Floats = self.pair_gap[self.pair]
+        world = self.world
+        if world.crowded:
+            return gap
+        surprise = weight * (world.y - expit(gap + self.side))
+        row = world.voter * world.n
+        cells = world.n_voters * world.n
+        own = np.bincount(row + world.left, weights=surprise, minlength=cells)
+        own -= np.bincount(row + world.right, weights=surprise, minlength=cells)
+        # A voter lives in one segment, so that the item numbers within it are enough to find the voter's own sums.
+        bend = weight * expit(gap) * expit(-gap)
+        own_bend = np.bincount(row + world.left, weights=bend, minlength=cells) + np.bincount(
+            row + world.right, weights=bend, minlength=cells
+        )
+        rest_left = np.maximum(self.curvature[self.left] - own_bend[row + world.left], self.precision)
+        rest_right = np.maximum(self.curvature[self.right] - own_bend[row + world.right], self.precision)
+        return gap - own[row + world.left] / rest_left + own[row + world.right] / rest_right
+
+
+class _Mixture:
+    def __init__(self, world: _World, tastes: int) -> None:
+        self.world = world
+        self.most = tastes
+        self.tastes = [_Taste(world, by_segment=True, prior_sd=_SEGMENT_SD if world.n_segments > 1 else 1.5)]
+        self.pooled = _Taste(world, by_segment=False, prior_sd=1.5)
+        self._count_tastes()
+
+    def _count_tastes(self) -> None:
+        g = len(self.tastes)
+        self.prior_counts = np.array([10.0] + [2.0] * (g - 1) + [0.3] * len(CARELESS))
+        self.share = np.array([0.86] + [0.08 / max(g - 1, 1)] * (g - 1) + [0.02] * len(CARELESS))
+        self.share /= self.share.sum()
+
+    def fit(self, iterations: int, *, gates: bool) -> Reliability:
+        world = self.world
+        # What is known before any look at the content: who certainly does not look shall not shape the first consensus.
+        free = np.concatenate([world.care[:, None], world.careless], axis=1) + np.log([0.94, 0.02, 0.02, 0.02])
+        believed = _softmax(free)[:, 0]
+        self.pooled.fit(world.base * believed[world.voter])
+        self.tastes[0].fit(world.base * believed[world.voter], self._centre(self.tastes[0]))
+        self.r = believed[:, None]
+        exact = world.rows.size <= _EXACT_VOTES
+        while len(self.tastes) < self.most:
+            self._add_taste(believed)
+            for _ in range(4):
+                self._step(exact=exact)
+        g = len(self.tastes)
+        r = self.r
+        converged = False
+        for _ in range(iterations):
+            before = r[:, :g]
+            r = self._step(exact=exact)
+            converged = bool(np.abs(r[:, :g] - before).max() < 0.02)
+            if converged:
+                break
+        r = self._expect(exact=True)
+        weight = r[:, :g].sum(axis=1)
+        everybody = self.pooled.gap(world.base * weight[world.voter]) if world.n_segments > 1 else self.gaps[0]
+        expected = np.full((world.m, g + 1), np.nan)
+        for column, gap in enumerate([self.gaps[0], everybody, *self.gaps[1:]]):
+            expected[world.rows, column] = expit(gap)
+        vote_weight = weight[world.voter_of_vote]
+        found, excuse = self._gates(r) if gates else ((), np.ones(world.rows.size))
+        vote_weight[world.rows] *= excuse
+        strength = np.stack(
+            [np.broadcast_to(t.strength.reshape(-1, world.n), (world.n_segments, world.n)) for t in self.tastes]
+        )
+        return Reliability(
+            voter=world.name,
+            weight=weight,
+            responsibility=r,
+            strength=strength,
+            taste_share=self.share[:g] / self.share[:g].sum(),
+            expected=expected,
+            vote_weight=vote_weight,
+            gates=found,
+            converged=converged,
+        )
+
+    def _step(self, *, exact: bool) -> Floats:
+        r = self._expect(exact=exact)
+        self.share = self._shares(r)
+        self._maximise(r)
+        self._dissolve()
+        return r
+
+    def _add_taste(self, believed: Floats) -> None:
+        """One more taste, started from the fifth of believable voters whom the tastes so far explain worst."""
+        world = self.world
+        best = np.full(world.n_voters, -np.inf)
+        for taste in self.tastes:
+            best = np.maximum(best, self._surprise(taste.pair_gap[taste.pair]))
+        contrary = self._contrary(self.tastes[0].pair_gap[self.tastes[0].pair]) - np.maximum(self.tastes[0].fits(), 0)
+        candidate = believed * expit(-contrary)
+        some = candidate > 0.5
+        worst = (best <= np.quantile(best[some], 0.2)) & some if some.any() else np.ones(world.n_voters, dtype=bool)
+        taste = _Taste(world, by_segment=False, prior_sd=0.75)
+        taste.fit(world.base * worst[world.voter])
+        self.tastes.append(taste)
+        self.r = np.concatenate([self.r * ~worst[:, None], worst[:, None].astype(float)], axis=1)
+        self._count_tastes()
+
+    def _dissolve(self) -> None:
+        """Two things look like a taste and are none; both have classes of their own, and as a "taste" they would be believed.
+
+        Answering the consensus' opposite even where the consensus is a near-tie: people of the opposite taste hesitate where everybody hesitates, so
+        "contrary" explains those followers better than the strengths of such a taste do. And the consensus with one party lifted above all:
+        a taste differs in many styles, pushers differ in those of one.
+        """
+        contrary = self._contrary(self.tastes[0].pair_gap[self.tastes[0].pair])
+        for column in range(1, len(self.tastes)):
+            taste, mine = self.tastes[column], self.r[:, column]
+            against = mine.sum() > 1 and float(mine @ (contrary - taste.fits())) > 2 * mine.sum()
+            if against or self._lifts_one_party(taste.strength):
+                taste.strength[:] = 0.0
+                taste.side = 0.0
+                self.share[column] = 0.01
+
+    def _lifts_one_party(self, strength: Floats) -> bool:
+        """Whether a taste differs from the consensus (or from liking nothing in particular) in one party's items above all."""
+        party = self.world.party
+        size = np.bincount(party)
+        if strength.size < 5 or (size > 0).sum() < 4:
+            return False
+        common = self.pooled.strength - self.pooled.strength.mean()
+        own = strength - strength.mean()
+        for share in (1.0, float(own @ common) / max(float(common @ common), 1e-9), 0.0):
+            rest = own - share * common
+            lift = np.bincount(party, weights=rest) / np.maximum(size, 1)
+            explained = lift**2 * size / max(float(rest @ rest), 1e-9)
+            if explained.max() > 0.5 and abs(lift[explained.argmax()]) > 0.8:
+                return True
+        return False
+
+    def _contrary(self, gap: Floats) -> Floats:
+        """Log likelihood, above clicking by chance, of a voter who answers the opposite of the consensus whatever the margin.
+
+        Whoever does so knows the consensus no better than we do: near a tie it is uncertain which answer is the opposite one.
+        """
+        world = self.world
+        against = (1 - ALWAYS) + (2 * ALWAYS - 1) * expit(-gap * _CONTRARY_SLOPE)
+        log_odds = world.y * np.log(against) + (1 - world.y) * np.log1p(-against) + np.log(2)
+        return np.bincount(world.voter, weights=log_odds, minlength=world.n_voters)
+
+    def _fits(self, gap: Floats) -> Floats:
+        world = self.world
+        fits = np.bincount(world.voter, weights=_log_choice(gap, world.y), minlength=world.n_voters)
+        return np.asarray(fits + world.n_content * np.log(2))
+
+    def _surprise(self, gap: Floats) -> Floats:
+        """How much better or worse than expected the voter agrees with a taste, in standard deviations."""
+        world = self.world
+        p = expit(gap)
+        got = np.bincount(world.voter, weights=(world.y - p) * gap, minlength=world.n_voters)
+        spread = np.bincount(world.voter, weights=p * (1 - p) * gap * gap, minlength=world.n_voters)
+        return np.asarray(got / np.sqrt(spread + 0.2))
+
+    def _centre(self, taste: _Taste) -> Floats | float:
+        return np.tile(self.pooled.strength, self.world.n_segments) if taste.by_segment else 0.0
+
+    def _expect(self, *, exact: bool) -> Floats:
+        world = self.world
+        if exact:
+            self.gaps = [
+                taste.gap(world.base * self.r[world.voter, column]) for column, taste in enumerate(self.tastes)
+            ]
+            honest = [self._fits(gap) + world.care for gap in self.gaps]
+            contrary = self._contrary(self.gaps[0])
+        else:
+            honest = [taste.fits() + world.care for taste in self.tastes]
+            contrary = self._contrary(self.tastes[0].pair_gap[self.tastes[0].pair])
+        logs = np.concatenate([np.stack(honest, axis=1), world.careless, contrary[:, None]], axis=1)
+        r = _softmax(logs + np.log(self.share))
+        self.r = r[:, : len(self.tastes)]
+        return r
+
+    def _shares(self, r: Floats) -> Floats:
+        total = r.sum(axis=0) + self.prior_counts
+        return np.asarray(total / total.sum())
+
+    def _maximise(self, r: Floats) -> None:
+        world = self.world
+        g = len(self.tastes)
+        self.pooled.fit(world.base * r[world.voter, :g].sum(axis=1))
+        for column, taste in enumerate(self.tastes):
+            taste.fit(world.base * r[world.voter, column], self._centre(taste))
+
+    def _gates(self, r: Floats) -> tuple[tuple[Gate, ...], Floats]:
+        """Items that too many voters choose every time, and for each vote the probability that it is no part of that."""
+        world = self.world
+        g = len(self.tastes)
+        excuse = np.ones(world.rows.size)
+        belief = r[:, :g].sum(axis=1)
+        heard = belief[world.voter] > 0.5
+        rows, inverse, wins, losses, item, voter = _meetings(world, heard)
+        shown = wins + losses
+        many = np.bincount(item, weights=shown, minlength=world.n) / np.maximum(np.bincount(item, minlength=world.n), 1)
+        needed = np.where(many >= 3, 3, 2)
+        counted = shown >= needed[item]
+        side = np.concatenate([np.ones(heard.sum()), -np.ones(heard.sum())])
+        fan = np.zeros(item.size)
+        every = np.zeros(item.size)
+        for column, gap in enumerate(self.gaps):
+            toward = np.tile(gap[heard], 2) * side
+            mine = r[voter, column] / np.maximum(belief[voter], 1e-9)
+            y = np.where(side > 0, np.tile(world.y[heard], 2), 1 - np.tile(world.y[heard], 2))
+            fits, all_won = fan_sums(toward, y, inverse, item.size)
+            fan += mine * fits
+            every += mine * all_won
+        del rows
+        found = []
+        always = counted & (losses == 0)
+        for k in range(world.n):
+            mine = counted & (item == k)
+            if mine.sum() < 10:
+                continue
+            e = every[mine]
+            z = (always[mine].sum() - e.sum()) / np.sqrt(max(float((e * (1 - e)).sum()), 1e-9))
+            if z > _GATE_Z:
+                found.append(
+                    Gate(
+                        item=k,
+                        z=float(z),
+                        always=int(always[mine].sum()),
+                        expected=float(e.sum()),
+                        voters=int(mine.sum()),
+                    )
+                )
+                colluder = _colluders(wins[mine], losses[mine], fan[mine])
+                doubt = np.zeros(item.size)
+                doubt[mine] = colluder
+                where = np.flatnonzero(heard)
+                m = where.size
+                # Each vote stands in two meetings, of its left and of its right item; the gate of k touches the one with k.
+                excuse[where] *= (1 - doubt[inverse[:m]]) * (1 - doubt[inverse[m:]])
+        return tuple(found), excuse
+
+
+def _meetings(world: _World, heard: Bools) -> tuple[Ints, Ints, Floats, Floats, Ints, Ints]:
+    """(keys, index of each of the 2 m heard sides, wins, losses, item, voter) of every (voter, item) that met."""
+    voter = np.tile(world.voter[heard], 2)
+    items = np.concatenate([world.left[heard], world.right[heard]])
+    keys, inverse = _unique(voter * world.n + items, world.n_voters * world.n)
+    y = world.y[heard]
+    wins = np.bincount(inverse, weights=np.concatenate([y, 1 - y]), minlength=keys.size)
+    shown = np.bincount(inverse, minlength=keys.size)
+    return keys, inverse, wins, shown - wins, keys % world.n, keys // world.n
+
+
+def fan_sums(toward: Floats, won: Floats, index: Ints, size: int) -> tuple[Floats, Floats]:
+    """(likelihood of what was chosen, likelihood of "always chosen") of each meeting, for an honest voter who may like the party.
+
+    toward (k,): logits by which the party is expected to win each comparison; won (k,) 1, 0 or .5; index (k,): the row 0 … size - 1 of the
+    (voter, party) that each belongs to. The liking is N(0, 0.7²), integrated by seven-point Gauss-Hermite; likelihoods, not logs.
+    """
+    fits = np.zeros(size)
+    always = np.zeros(size)
+    for node, weight in zip(FAN_NODES, FAN_WEIGHTS, strict=True):
+        shifted = toward + FAN_SD * node
+        winning = -np.logaddexp(0, -shifted)
+        fits += weight * np.exp(np.bincount(index, weights=winning - (1 - won) * shifted, minlength=size))
+        always += weight * np.exp(np.bincount(index, weights=winning, minlength=size))
+    return fits, always
+
+
+def _colluders(wins: Floats, losses: Floats, fan: Floats) -> Floats:
+    """P(always chooses it) of each voter who met a gated item often enough; their share by EM on these voters only."""
+    # Voters who met it once or never say nothing of the share; with them in it the share drifts and takes the honest along.
+    ratio = wins * np.log(ALWAYS) + losses * np.log(1 - ALWAYS) - np.log(np.maximum(fan, 1e-300))
+    share = 0.1
+    p = np.zeros(wins.size)
+    for _ in range(20):
+        p = expit(ratio + np.log(share / (1 - share)))
+        share = float(np.clip((p.sum() + 0.5) / (p.size + 10), 1e-4, 0.6))
+    return p
+
+
+def _log_choice(gap: Floats, y: Floats) -> Floats:
+    return np.asarray(-np.logaddexp(0, -gap) - (1 - y) * gap)
+
+
+def _softmax(logs: Floats) -> Floats:
+    shifted = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+
+
+def _solve(times, right: Floats, diagonal: Floats) -> Floats:  # type: ignore[no-untyped-def]
+    """Conjugate gradients with the diagonal as preconditioner, to 1e-4 of the right side: a Newton step needs no more."""
+    x = np.zeros_like(right)
+    residual = right.copy()
+    z = residual / diagonal
+    direction = z.copy()
+    rz = float(residual @ z)
+    goal = 1e-8 * float(right @ right)
+    for _ in range(min(right.size + 1, 60)):
+        if float(residual @ residual) <= goal or rz <= 0:
+            break
+        product = times(direction)
+        alpha = rz / float(direction @ product)
+        x += alpha * direction
+        residual -= alpha * product
+        z = residual / diagonal
+        rz, old = float(residual @ z), rz
+        direction = z + (rz / old) * direction
+    return x
+
+
+def _unique(keys: Ints, top: int) -> tuple[Ints, Ints]:
+    """np.unique with inverse, without its sort where all possible keys fit into memory."""
+    if top <= 8 * keys.size + 1_000_000:
+        seen = np.zeros(top, dtype=bool)
+        seen[keys] = True
+        distinct = np.flatnonzero(seen)
+        place = np.empty(top, dtype=np.int64)
+        place[distinct] = np.arange(distinct.size)
+        return distinct, place[keys]
+    distinct, inverse = np.unique(keys, return_inverse=True)
+    return distinct, inverse
