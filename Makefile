@@ -1,0 +1,102 @@
+# What one does with xuankuan 选款. `make help` prints the lines that begin with a verb and carry two hashes.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/sh
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+XUANKUAN := $(VENV)/bin/xuankuan
+# Only the newest Python that is old enough to have wheels of everything comes before plain `python3`.
+PYTHONS := python3.13 python3.12 python3.11 python3 python3.14 python
+LOCKED := $(VENV)/.locked
+INSTALLED := $(VENV)/.installed
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help install demo serve work migrate migration test test-miniprogram chromium lint bench lock clean
+
+help:  ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(INSTALLED)  ## make .venv and install into it all that the lock names
+
+demo: install  ## everything on this machine, played by simulated shoppers (ARGS=--once ends with the verdict)
+	@$(XUANKUAN) demo $(ARGS)
+
+serve: install  ## the API processes (ARGS="--port 8080 --processes 2")
+	@$(XUANKUAN) serve $(ARGS)
+
+work: install  ## the background worker
+	@$(XUANKUAN) work $(ARGS)
+
+migrate: install  ## bring the database's schema up to date
+	@$(XUANKUAN) migrate $(ARGS)
+
+migration: install  ## begin a new migration (name="orders have a carrier")
+	@$(PYTHON) -m tools.new_migration $(name)
+
+test: install chromium test-miniprogram  ## all tests, with real PostgreSQL, Valkey and Chromium (ARGS="-k ledger" for some)
+	$(PYTHON) -m pytest $(ARGS)
+
+test-miniprogram: install  ## types, tests and builds of the mini-program
+	@if [ -f miniprogram/package.json ]; then \
+	    node=$$($(PYTHON) -m tools.ensure_node) && PATH="$$node:$$PATH" && export PATH && \
+	    $(MAKE) miniprogram/node_modules/.installed && \
+	    cd miniprogram && npm run check </dev/null; \
+	fi
+
+miniprogram/node_modules/.installed: miniprogram/package.json miniprogram/package-lock.json
+	cd miniprogram && npm ci --legacy-peer-deps --no-audit --no-fund </dev/null
+	@touch $@
+
+chromium: install
+	@$(PYTHON) -m tools.ensure_chromium
+
+lint: install  ## style, types, and the arrows between the rooms
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	$(VENV)/bin/lint-imports
+
+bench: install  ## every benchmark at its small size, one after another (SIZE= for the full size)
+	@for script in bench/*.py; do \
+	    case $$script in */_*) continue;; esac; \
+	    echo "== $$script"; $(PYTHON) $$script $(SIZE) || exit 1; \
+	done
+
+lock: install  ## choose anew the versions of everything that is installed
+	@$(PYTHON) -m uv --version >/dev/null 2>&1 || $(PYTHON) -m pip install --quiet uv
+	$(PYTHON) -m uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-header --upgrade --quiet --output-file requirements.lock
+
+clean:  ## take away what these verbs made, .venv too; data and reports stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf miniprogram/node_modules miniprogram/dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+SIZE ?= --small
+
+# Two stamps: the lock decides what is installed, pyproject.toml only where our own package's command points to.
+$(INSTALLED): pyproject.toml $(LOCKED)
+	@$(PYTHON) -m pip install --quiet --no-input --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(LOCKED): requirements.lock
+	@for candidate in $(PYTHONS); do \
+	    if $$candidate -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (4, 0))' 2>/dev/null; then \
+	        python=$$candidate; break; \
+	    fi; \
+	done; \
+	if [ -z "$$python" ]; then echo "xuankuan needs Python 3.11 or newer: install it, then try again." >&2; exit 1; fi; \
+	if ! $$python -c 'import ensurepip, venv' 2>/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing python3-venv, which this machine's Python lacks (once) ..."; \
+	    { apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv; } </dev/null >/dev/null; \
+	fi; \
+	if ! $$python -c 'import ensurepip, venv' 2>/dev/null; then \
+	    echo "This machine's Python cannot make a venv: install the package python3-venv, then try again." >&2; exit 1; \
+	fi; \
+	$(PYTHON) -c 'import pip' 2>/dev/null || $$python -m venv --clear $(VENV)
+	@echo "Installing what requirements.lock names into $(VENV) (once; a minute or two) ..."
+	@quiet=$$([ -t 1 ] || echo --quiet); $(PYTHON) -m pip install $$quiet --no-input --require-hashes -r requirements.lock
+	@touch $@
