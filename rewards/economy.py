@@ -60,6 +60,7 @@ class Economy:
     expiry_notice_days: tuple[int, ...] = (14, 3)
     # money
     vote_price_fen: int = 3
+    programme_day_g: int = 1_000_000
     # promises
     hold_trusted_s: int = 5
     hold_new_s: int = 600
@@ -129,6 +130,7 @@ RANGES: Mapping[str, Range] = MappingProxyType(
         "wallet_cap_g": Range(100, 10_000_000),
         "expiry_days": Range(30, 3_650),
         "vote_price_fen": Range(0, 1_000),
+        "programme_day_g": Range(0, 10_000_000_000),
         "hold_trusted_s": Range(0, 86_400),
         "hold_new_s": Range(0, 30 * 86_400),
         "hold_watched_s": Range(0, 30 * 86_400),

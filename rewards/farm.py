@@ -173,6 +173,11 @@ def plant(
     return Tree(id=tree_id, terms=terms, members=(Member(player_id, now),), planted_at=now)
 
 
+def may_join(tree: Tree) -> bool:
+    """Whether there is room for one more of the family."""
+    return tree.stage is GrowthStage.SEED and len(tree.members) <= tree.terms.family_members
+
+
 def join(tree: Tree, *, player_id: UUID, growing: Tree | None, now: datetime) -> Tree:
     """The tree with one more of the family, and one more box in its requirement.
 

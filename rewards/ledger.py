@@ -153,7 +153,7 @@ class Reason(StrEnum):
     # grams
     GRAMS_BOUGHT = "grams_bought"  # as TEST_FUNDED: the two are made together
     GRAMS_RETURNED = "grams_returned"  # as TEST_REFUNDED
-    PROGRAMME_FUNDED = "programme_funded"  # budget id:n
+    PROGRAMME_FUNDED = "programme_funded"  # budget id:day, or budget id:n
     PROGRAMME_CLOSED = "programme_closed"  # budget id
     BLOCK_RESERVED = "block_reserved"  # block id
     BLOCK_RELEASED = "block_released"  # block id:n, counting from 0: a block can give back more than once

@@ -132,7 +132,7 @@ _PLAYER = frozenset({Mover.PLAYER})
 MOVES: Mapping[tuple[OrderState, OrderState], frozenset[Mover]] = MappingProxyType(
     {
         (_S.ADDRESS_NEEDED, _S.PENDING): _PLAYER,
-        (_S.ADDRESS_NEEDED, _S.BACK_ORDERED): _HANDS | _PLAYER,  # the address is there, the box is not
+        (_S.ADDRESS_NEEDED, _S.BACK_ORDERED): _PLAYER,  # the address is there, the box is not
         (_S.ADDRESS_NEEDED, _S.CANCELLED): _PLAYER,
         (_S.ADDRESS_NEEDED, _S.COMPENSATED): _OFFICE,
         (_S.PENDING, _S.ADDRESS_NEEDED): _OFFICE,

@@ -10,7 +10,6 @@ from rewards import farm as rules
 from rewards.errors import HarvestedBefore, NoTree
 from rewards.farm import Tree
 from rewards.prizes import FulfilmentOrder, OrderState
-from server.flows.reserve_prizes import give_back_box
 from server.ids import uuid7
 from server.stores import farm, ledger, prizes
 
@@ -35,7 +34,7 @@ async def harvest_tree(conn: AsyncConnection, *, player_id: UUID, donate: bool, 
     box = await prizes.box_of(conn, tree.id, player_id)
     if donate:
         if box is not None:
-            await give_back_box(conn, box, now=now)
+            await prizes.give_back(conn, box, now=now)
         return Harvested(harvested, None)
     order = FulfilmentOrder(
         id=uuid7(),

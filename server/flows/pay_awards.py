@@ -29,7 +29,7 @@ async def pay_awards(
     economy: Economy,
     now: datetime,
 ) -> list[Award]:
-    """Put awards on record and pay them, with the transfers that belong `together` with them; returns those that were new.
+    """Put awards on record and pay them, with the transfers that belong `together` with them; returns the new ones.
 
     A fact that was awarded before is left out. All transfers go in one statement, so that all accounts are locked in
     one order. When the programme's budget is short, the awards stay on record as owed (`server.jobs.pay_owed_awards`).
@@ -43,7 +43,7 @@ async def pay_awards(
 async def pay_recorded(
     conn: AsyncConnection, owed: Sequence[Award], *, together: Sequence[Transfer] = (), economy: Economy, now: datetime
 ) -> bool:
-    """Pay awards that are on record; False when the programme's budget was short and nothing but `together` was posted."""
+    """Pay awards that are on record; False when the budget was short, and nothing but `together` was posted."""
     account = books.programme_budget(PROGRAMME)
     payments = [award_transfer(award, budget=account, transfer_id=uuid7(), now=now) for award in owed]
     funding = await _todays_funding(conn, economy=economy, now=now) if owed else ()

@@ -1,4 +1,4 @@
-"""Set boxes aside for a tree that is nearly ripe, and give them back when they are not wanted."""
+"""Set boxes aside for a tree that is nearly ripe."""
 
 from datetime import datetime
 from uuid import UUID
@@ -43,8 +43,3 @@ async def take_box(conn: AsyncConnection, *, variety: str, player_id: UUID, tree
         box = await prizes.take_box(conn, stock, box_id=uuid7(), player_id=player_id, tree_id=tree_id, now=now)
         if box is not None:
             return box
-
-
-async def give_back_box(conn: AsyncConnection, box: Box, *, now: datetime) -> None:
-    """A box that is not wanted any more goes back into stock."""
-    await prizes.give_back(conn, box, now=now)

@@ -621,3 +621,31 @@ async def save_economy(conn: AsyncConnection, economy: Economy, *, who: str, why
     )
     assert number is not None
     return int(number)
+
+
+# --- a player's promises --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A grant that is not in the wallet: still held, or voided with its reason."""
+
+    matchup_id: UUID
+    kind: str
+    amount_g: int
+    state: str
+    earned_at: datetime
+    held_until: datetime
+    void_reason: str | None
+
+
+async def promises_of(conn: AsyncConnection, player_id: UUID, *, limit: int) -> list[Promise]:
+    """A player's held and voided grants, newest first."""
+    rows = await conn.execute(
+        sa.text(
+            "select matchup_id, kind, amount_g, state, created_at, held_until, void_reason from grants "
+            "where player_id = :player and state <> 'settled' order by matchup_id desc limit :limit"
+        ),
+        {"player": player_id, "limit": limit},
+    )
+    return [Promise(*row) for row in rows]

@@ -365,6 +365,14 @@ async def count_ordered(conn: AsyncConnection, order_id: UUID) -> int:
     return int(times)
 
 
+async def times_ordered(conn: AsyncConnection, order_id: UUID) -> int:
+    """How often this order was ordered from a supplier."""
+    return (
+        await conn.scalar(sa.select(fulfilment_orders.c.times_ordered).where(fulfilment_orders.c.order_id == order_id))
+        or 0
+    )
+
+
 async def moves_of(conn: AsyncConnection, order_id: UUID) -> list[tuple[OrderState, datetime]]:
     """The states that an order came to, and when, in order."""
     rows = await conn.execute(
@@ -396,21 +404,18 @@ async def sealed_address(conn: AsyncConnection, order_id: UUID) -> bytes | None:
 
 async def forget_addresses(conn: AsyncConnection, *, ended_before: datetime) -> int:
     """Delete the addresses (and photos) of orders that were delivered or ended before a moment; returns how many."""
-    ended = (
-        "select order_id from fulfilment_orders where "
-        "coalesce(delivered_at, case when state in ('cancelled', 'compensated') then moved_at end) < :before"
+    ended = sa.select(fulfilment_orders.c.order_id).where(
+        sa.func.coalesce(
+            fulfilment_orders.c.delivered_at,
+            sa.case((fulfilment_orders.c.state.in_(["cancelled", "compensated"]), fulfilment_orders.c.moved_at)),
+        )
+        < ended_before
     )
-    await conn.execute(
-        sa.text(
-            "delete from damage_pictures where picture_id in "
-            f"(select picture_id from damage_reports where state <> 'open' and order_id in ({ended}))"  # noqa: S608
-        ),
-        {"before": ended_before},
+    answered = sa.select(damage_reports.c.picture_id).where(
+        damage_reports.c.state != "open", damage_reports.c.order_id.in_(ended)
     )
-    done = await conn.execute(
-        sa.text(f"delete from order_addresses where order_id in ({ended})"),  # noqa: S608 - our own words only
-        {"before": ended_before},
-    )
+    await conn.execute(sa.delete(damage_pictures).where(damage_pictures.c.picture_id.in_(answered)))
+    done = await conn.execute(sa.delete(order_addresses).where(order_addresses.c.order_id.in_(ended)))
     return done.rowcount
 
 
