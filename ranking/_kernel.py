@@ -3,8 +3,8 @@
 Strength of item i in segment s: global_i + deviation_si. Global strengths have covariance A = sum of the global
 parts, each variance x kernel; deviations have covariance B, one draw per segment. Over all segments
 K = J (x) A + I (x) B, with J all ones. Newton's steps use its structure, so that S segments of n items cost S
-inversions of n x n, not one of S n: with D_s = L_s + B^-1 (L_s the curvature of a segment's votes), C = B^-1 A (B + S A)^-1,
-T = sum of D_s^-1 and W = (I - C T)^-1 C, the posterior covariance of segments s and t is
+inversions of n x n, not one of S n: with D_s = L_s + B^-1 (L_s the curvature of a segment's votes),
+C = B^-1 A (B + S A)^-1, T = sum of D_s^-1 and W = (I - C T)^-1 C, the posterior covariance of segments s and t is
 [s = t] D_s^-1 + D_s^-1 W D_t^-1 (Woodbury).
 
 The variances are estimated by climbing the Laplace marginal likelihood with average-information steps (Gilmour,
@@ -43,9 +43,9 @@ class KernelFit:
     """Posterior of the strengths of n items in S segments.
 
     mean (S, n); extras (f,) side and log nu where fitted; variances (parts,); own (S, n, n) is D_s^-1, shared (n, n)
-    is W, tilt (S, n, f) and extras_covariance (f, f) carry the uncertainty of the extras into the strengths; pull (n,)
-    is the gradient summed over segments and push (n, n) the matrix sum of K^-1 - K^-1 S K^-1 over all blocks: what predictions
-    for other items need.
+    is W; tilt (S, n, f) and extras_covariance (f, f) carry the uncertainty of the extras into the strengths.
+    Predictions for other items need pull (n,), the gradient summed over segments, and push (n, n), the sum of all
+    blocks of K^-1 - K^-1 S K^-1.
     """
 
     mean: Floats

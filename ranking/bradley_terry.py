@@ -129,7 +129,23 @@ def fit(
     if interval not in (None, "honest", "plain"):
         raise BadOption(option="interval", value=interval, allowed='"honest" or "plain"')
     counts = counts_of(votes, clusters)
-    table = pooled(counts)
+    pooled(counts)
+    return fit_counts(counts, prior_sd=prior_sd, side=side, ties=ties, interval=interval, start=start,
+                      design_effect=design_effect)  # fmt: skip
+
+
+def fit_counts(
+    counts: Counts,
+    *,
+    prior_sd: float | None,
+    side: bool,
+    ties: Ties,
+    interval: Literal["honest", "plain"] | None = None,
+    start: Scores | None = None,
+    design_effect: Floats | None = None,
+) -> Scores:
+    """What `fit` does, without its checks, and also where no vote was cast at all: then the prior is the answer."""
+    table = together(counts)
     davidson = ties == "davidson"
     flags = list(doubts(table, counts))
 
@@ -169,9 +185,15 @@ def counts_of(votes: Comparisons | RunningCounts | Counts, clusters: int | None 
     return votes.counts(clusters)
 
 
-def pooled(counts: Counts) -> Floats:
-    """(n, n, 4) counts of all segments together. Raises NoVotes when no answer has weight."""
+def together(counts: Counts) -> Floats:
+    """(n, n, 4) counts of all segments together."""
     table: Floats = counts.table[0] if counts.n_segments == 1 else counts.table.sum(axis=0)
+    return table
+
+
+def pooled(counts: Counts) -> Floats:
+    """The same, where any answer has weight; raises NoVotes where none has."""
+    table = together(counts)
     if not table[:, :, :NO_LIKING].any():
         raise NoVotes(reason="no vote with a weight above zero prefers a style or calls two equal")
     return table
@@ -207,7 +229,7 @@ def doubts(table: Floats, counts: Counts) -> tuple[Flag, ...]:
             )
             smaller = sorted(judged, key=len)[:-1]
             found.append(Flag("disconnected", sentence, tuple(item for group in smaller for item in group)))
-    if won.sum() == 0:
+    if won.sum() == 0 and tied.sum() > 0:
         found.append(Flag("all_ties", "Every answer was a tie: nothing tells the styles apart."))
     if counts.n_voters == 1:
         found.append(Flag("one_voter", "All votes are from one voter: they tell one person's taste and nobody else's."))
@@ -236,8 +258,8 @@ def clustered(fit: Fit, clusters: Clusters) -> Floats:
     """
     if clusters.n_rows == 0:
         return fit.covariance
-    meat = _meat(fit.likelihood, fit.x, clusters) * (clusters.n_voters / clusters.n_rows)
-    return np.asarray(fit.covariance @ meat @ fit.covariance)
+    own = meat(fit.likelihood, fit.x, clusters) * (clusters.n_voters / clusters.n_rows)
+    return np.asarray(fit.covariance @ own @ fit.covariance)
 
 
 def centred(covariance: Floats) -> Floats:
@@ -264,7 +286,7 @@ def design_effects(weak: Fit, clusters: Clusters | None) -> tuple[Floats, Floats
     return effect, sandwich
 
 
-def _meat(likelihood: Likelihood, x: Floats, clusters: Clusters) -> Floats:
+def meat(likelihood: Likelihood, x: Floats, clusters: Clusters) -> Floats:
     """(width, width) sum over voters of the outer product of their contribution to the gradient."""
     n, width = likelihood.n, likelihood.width
     of_eta, of_tie = likelihood.residuals(x)
@@ -275,7 +297,7 @@ def _meat(likelihood: Likelihood, x: Floats, clusters: Clusters) -> Floats:
         columns.append((np.full(len(cell), n), columns[0][1]))
     if of_tie is not None:
         columns.append((np.full(len(cell), width - 1), of_tie.ravel()[cell] * clusters.weight))
-    meat = np.zeros((width, width))
+    total = np.zeros((width, width))
     # Voters are taken in blocks whose gradients fit into the cache.
     block = max(1, 1_000_000 // width)
     if clusters.n_rows <= block:
@@ -299,8 +321,8 @@ def _meat(likelihood: Likelihood, x: Floats, clusters: Clusters) -> Floats:
         for column, value in columns:
             flat += np.bincount(own * width + column[part], weights=value[part], minlength=height * width)
         gradient = flat.reshape(height, width)
-        meat += gradient.T @ gradient
-    return meat
+        total += gradient.T @ gradient
+    return total
 
 
 def _start(likelihood: Likelihood, start: Floats | None) -> Floats:

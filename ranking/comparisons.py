@@ -93,6 +93,7 @@ class Counts:
     clusters: Clusters | None
     n_votes: int
     n_voters: int
+    votes_by_segment: Ints
     duplicates_removed: int = 0
 
     @property
@@ -102,6 +103,17 @@ class Counts:
     @property
     def n_segments(self) -> int:
         return int(self.table.shape[0])
+
+    def of_segment(self, segment: int) -> Counts:
+        """The counts of one segment alone; its voters are those with an answer in it."""
+        clusters = None if self.clusters is None else self.clusters.of_segment(segment)
+        return Counts(
+            table=self.table[segment : segment + 1],
+            clusters=clusters,
+            n_votes=int(self.votes_by_segment[segment]),
+            n_voters=0 if clusters is None else clusters.n_voters,
+            votes_by_segment=self.votes_by_segment[segment : segment + 1],
+        )
 
 
 @dataclass(frozen=True)
@@ -208,6 +220,7 @@ class Comparisons:
             clusters=kept,
             n_votes=len(self),
             n_voters=n_voters,
+            votes_by_segment=_by_segment(self.segment, len(self), self.n_segments),
             duplicates_removed=self.duplicates_removed,
         )
 
@@ -260,6 +273,7 @@ class RunningCounts:
         self.n_segments = n_segments
         self._limit = _positive(clusters, "clusters")
         self._table = np.zeros((n_segments, n_items, n_items, 4))
+        self._by_segment = np.zeros(n_segments, np.int64)
         columns = {"left": np.int32, "right": np.int32, "outcome": np.int8, "segment": np.int32,
                    "voter": np.int64, "weight": np.float64}  # fmt: skip
         self._votes = _Grower(columns)
@@ -306,6 +320,7 @@ class RunningCounts:
         columns = {"left": votes.left, "right": votes.right, "outcome": votes.outcome, "segment": segments,
                    "voter": rows, "weight": own}  # fmt: skip
         self._votes.add(columns)
+        self._by_segment += np.bincount(segments, minlength=self.n_segments)
         self._count(columns, effective)
         if self._named:
             kept = self._voters["hash"][rows] <= self._threshold
@@ -337,7 +352,13 @@ class RunningCounts:
                 s["left"], s["right"], s["outcome"], s["segment"], weight,
                 s["voter"], self._voters["hash"], n_voters, limit,
             )  # fmt: skip
-        return Counts(table=self._table.copy(), clusters=kept, n_votes=len(self), n_voters=n_voters)
+        return Counts(
+            table=self._table.copy(),
+            clusters=kept,
+            n_votes=len(self),
+            n_voters=n_voters,
+            votes_by_segment=self._by_segment.copy(),
+        )
 
     def _count(self, votes: _Grower | dict[str, Ints], weight: Floats) -> None:
         left, right, outcome, segment = votes["left"], votes["right"], votes["outcome"], votes["segment"]
@@ -399,6 +420,10 @@ def _table(
     key = (key * n + right) * 4 + outcome
     cells = np.bincount(key, weights=weight, minlength=s * n * n * 4)
     return cells.astype(np.float64, copy=False).reshape(s, n, n, 4)
+
+
+def _by_segment(segment: Ints | None, m: int, n_segments: int) -> Ints:
+    return np.array([m]) if segment is None else np.bincount(segment, minlength=n_segments)
 
 
 def _clusters(
