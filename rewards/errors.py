@@ -228,7 +228,7 @@ class NotYourMove(RewardsRefusal):
 
 
 class AddressIncomplete(RewardsRefusal):
-    """The address lacks {field}."""
+    """The address lacks its {field}."""
 
     code = "address_incomplete"
 

@@ -12,7 +12,7 @@ from rewards.farm import STAGES, Forecast, Terms, Tree, stage_starts_at_g
 from rewards.kinds import KINDS, Award
 from rewards.kinds.awards import Figure
 from server.edge.problems import Problem
-from server.edge.wire import Reply, Route, Wire, rfc3339
+from server.edge.wire import Reply, Route, Wire
 from server.flows.accept_invitation import accept_invitation
 from server.flows.apply_fertilizer import apply_fertilizer
 from server.flows.claim_fertilizer import claim_fertilizer

@@ -23,7 +23,7 @@ WORDS = {
     Reason.FERTILIZER_APPLIED: ("给果树施肥", "Applied to the tree"),
     Reason.TREE_HARVESTED: ("果树收获", "Tree harvested"),
     Reason.TREE_DONATED: ("果树捐赠", "Tree donated"),
-    Reason.FERTILIZER_EXPIRED: ("超过180天未使用,已过期", "Expired, unused for 180 days"),
+    Reason.FERTILIZER_EXPIRED: ("长期未使用,已过期", "Expired, unused for too long"),
     Reason.REVERSAL: ("更正", "Corrected"),
 }
 
@@ -103,7 +103,7 @@ def _line(transfer: Transfer, amount_g: int) -> LineReply:
         amount_g=amount_g,
         reason=transfer.reason.value,
         kind=kind,
-        text=kind_name(kind) if kind in KINDS else NameReply(zh=zh, en=en),
+        text=kind_name(kind) if kind is not None and kind in KINDS else NameReply(zh=zh, en=en),
     )
 
 
