@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from rewards.pacing import Plan, deal_permille, hour_of, pace
+from rewards.pacing import deal_permille, hour_of, pace
 from server.stores import budgets
 from server.stores.budgets import Paced
 from server.stores.db import transaction
@@ -32,14 +32,9 @@ class PaceBudgets:
         return 0
 
     async def _set_gate(self, conn: AsyncConnection, each: Paced, now: datetime) -> None:
-        assert each.budget.plan_ends_at is not None
-        if each.budget.plan_ends_at <= each.budget.opened_at:
+        plan = budgets.plan_of(each.budget)
+        if plan is None:
             return
-        plan = Plan(
-            starts_at=each.budget.opened_at,
-            ends_at=each.budget.plan_ends_at,
-            budget_g=each.budget.bought_g - each.budget.returned_g,
-        )
         current = each.current
         if current is None or current.begins_at < hour_of(now) or current.budget_g != plan.budget_g:
             current = pace(plan, promised_g=each.promised_g, now=now)

@@ -18,10 +18,11 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rewards import ledger as books
-from rewards.budgets import Block, Caps, Rate, Switches
+from rewards.budgets import Block, Caps, Rate, Switches, over_alert
 from rewards.days import day_of
+from rewards.economy import Economy
 from rewards.ledger import Account
-from rewards.pacing import Pace
+from rewards.pacing import Pace, Plan, planned_g
 from server.stores.db import metadata
 from server.stores.ledger import REFUSE_CHANGE
 
@@ -650,6 +651,45 @@ async def record_pace(
         insert(paces)
         .values(budget_id=budget_id, **values)
         .on_conflict_do_update(index_elements=["budget_id"], set_=values)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """How far an open budget is spent, in grams: settled, promised besides (in blocks), and planned until now."""
+
+    budget: Budget
+    planned_g: int
+
+    @property
+    def spent_permille(self) -> int:
+        """How much of what was bought is settled or promised."""
+        bought_g = self.budget.bought_g - self.budget.returned_g
+        return (self.budget.settled_g + self.budget.reserved_g) * 1000 // bought_g if bought_g else 0
+
+    def sounds_alert(self, economy: Economy) -> bool:
+        """Whether the soft alert sounds (at 80 % by default). Nothing stops because of it."""
+        bought_g = self.budget.bought_g - self.budget.returned_g
+        return over_alert(used=self.budget.settled_g + self.budget.reserved_g, cap=bought_g, economy=economy)
+
+
+async def spending(conn: AsyncConnection, *, now: datetime) -> list[Spending]:
+    """Every open budget, against its plan; one without a plan is planned to be spent as it goes."""
+    rows = await conn.execute(sa.text(_BUDGET + "where b.closed_at is null order by b.budget_id"))
+    return [Spending(each, _planned_g(each, now)) for each in map(_budget, rows)]
+
+
+def _planned_g(budget: Budget, now: datetime) -> int:
+    plan = plan_of(budget)
+    return budget.settled_g + budget.reserved_g if plan is None else planned_g(plan, now)
+
+
+def plan_of(budget: Budget) -> Plan | None:
+    """The plan of a budget, None when it is spent as fast as players ask."""
+    if budget.plan_ends_at is None or budget.plan_ends_at <= budget.opened_at:
+        return None
+    return Plan(
+        starts_at=budget.opened_at, ends_at=budget.plan_ends_at, budget_g=budget.bought_g - budget.returned_g
     )
 
 

@@ -611,7 +611,7 @@ language sql immutable parallel safe as $$
 $$;
 
 create or replace function move_balances() returns trigger language plpgsql security definer
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+set search_path = public, pg_temp set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
     n_expected bigint;
     n_moved bigint;
