@@ -69,6 +69,7 @@ class Style:
     style_id: UUID
     position: int
     title: str
+    title_en: str | None = None
     picture: str | None = None
     attributes: tuple[tuple[str, str | float], ...] = ()
     decoy: bool = False
@@ -93,6 +94,8 @@ class StyleTest:
     budget_fen: int
     state: TestState = TestState.DRAFT
     question: str = DEFAULT_QUESTION
+    title_en: str | None = None
+    question_en: str | None = None
     ends_at: datetime | None = None
     min_days: int = 0
     created_at: datetime | None = None

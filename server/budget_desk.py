@@ -29,7 +29,7 @@ LOOK_EVERY_S = 0.5
 COVER_S = 20.0
 """A block should last this long at the rate at which offers were asked for lately."""
 DRY_S = 2.0
-"""How long a budget that had nothing left is not asked again."""
+"""How long a budget that had nothing left is not asked again, unless told otherwise."""
 
 
 @dataclass(slots=True)
@@ -64,6 +64,7 @@ class BudgetDesk:
         clock: Callable[[], datetime],
         process_id: UUID | None = None,
         kind: str = "per_vote",
+        dry_s: float = DRY_S,
     ) -> None:
         self.process_id = process_id or uuid7()
         self._engine = engine
@@ -71,6 +72,7 @@ class BudgetDesk:
         self._ticket_life = ticket_life
         self._clock = clock
         self._kind = kind
+        self._dry_s = dry_s
         self._tills: dict[UUID, _Till] = {}
         self._lapsed: dict[UUID, Purse] = {}
         self._returning: set[UUID] = set()
@@ -138,7 +140,7 @@ class BudgetDesk:
             self._wanted.clear()
             try:
                 if loop.time() - looked_at >= LOOK_EVERY_S:
-                    await self._look(loop.time() - looked_at)
+                    await self.look(passed_s=loop.time() - looked_at)
                     looked_at = loop.time()
                 for budget_id, till in list(self._tills.items()):
                     self._drop_lapsed(till)
@@ -160,7 +162,8 @@ class BudgetDesk:
             till.purses.clear()
         await self._return_lapsed()
 
-    async def _look(self, passed_s: float) -> None:
+    async def look(self, *, passed_s: float = LOOK_EVERY_S) -> None:
+        """Learn of switches and paces, and tell how much was asked for in the last `passed_s` seconds."""
         async with self._engine.connect() as conn:
             self._switches = await budgets.switches_now(conn)
             self._paces = await budgets.paces_now(conn)
@@ -200,7 +203,7 @@ class BudgetDesk:
                         now=self._clock(),
                     )
             except (BudgetExhausted, RewardsSwitchedOff):
-                till.dry_until = loop.time() + DRY_S
+                till.dry_until = loop.time() + self._dry_s
                 return
             # Only now, after the commit, is the block this process's own.
             till.purses.append(Purse(block=block, unoffered_g=block.reserved_g))

@@ -11,10 +11,11 @@ from typing import Any
 import structlog
 import uvloop
 from aiohttp import web
+from structlog.tracebacks import ExceptionDictTransformer
 
 from server.app import player_app, settle_memory, shell_of
+from server.commands import the_database
 from server.config import Config
-from server.embedded import EmbeddedPostgres
 from server.jobs.all import jobs_of
 from server.migrations import upgrade
 from server.ports import Shell
@@ -30,7 +31,8 @@ def configure_logging(*, level: str = "info") -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks,
+            # Without the values of variables: a traceback tells where, never whose data.
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False, max_frames=20)),
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -42,12 +44,8 @@ def configure_logging(*, level: str = "info") -> None:
 @contextlib.contextmanager
 def database_of(config: Config) -> Iterator[Config]:
     """The configuration with a database that runs: the one it names, or the embedded one in its data folder."""
-    if config.database_url:
-        yield config
-        return
-    config.data_dir.mkdir(parents=True, exist_ok=True)
-    with EmbeddedPostgres(config.data_dir / "database") as postgres:
-        yield dataclasses.replace(config, database_url=postgres.url)
+    with the_database(config) as url:
+        yield dataclasses.replace(config, database_url=url)
 
 
 async def migrated(config: Config) -> None:

@@ -226,8 +226,8 @@ def _attacks(
     stake = (helps_left ^ helps_right) & (gold < 0)
     tries = (who == "pusher") | (who == "random_pusher") | (who == "ring")
     half = (who == "half_pusher") & (rng.random(n) < 0.5)
-    put((tries | half) & stake, helps_left ^ slip)
-    put((who == "demoter") & stake, helps_right ^ slip)
+    put((tries | half) & stake, helps_left)
+    put((who == "demoter") & stake, helps_right)
     script = rng.random((max(1, int(group.max()) + 1), int(nth.max()) + 1)) < 0.5
     put(who == "farm", script[group[player], nth] ^ (slip & coin))
 

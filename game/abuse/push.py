@@ -1,32 +1,35 @@
 """Pushers and demoters: who chooses one party so reliably that even a lover of it would not.
 
 A party is a merchant, or a style where all styles of a test belong to one merchant. Of each player's meetings with a party: w times chosen, l times
-not. A pusher gives 0.97^w 0.03^l; one who pushes every second time ½ + p/2 instead of p; an honest player who likes it by N(0, 0.7²) more
-than the own taste group does (seven-point Gauss-Hermite) gives the *fan likelihood*. The log ratio is compared with that honest lover, and
-so a party that is liked by many tells nothing against those who like it. A demoter is the mirror of this.
+not. A pusher gives 0.97^w 0.03^l; one who pushes every second time ½ + p/2 instead of p; an honest player who likes it by N(0, σ²) more
+than the own taste group does gives the *fan likelihood* (nine points of σ's normal). How far liking spreads, σ, is learnt from the crowd (0.45 to 0.85
+logit). The log ratio is against that honest lover, and so a party that is liked by many tells nothing against those who like it. A
+demoter is the mirror of this.
 
 How common pushing is, is learnt per party (the gate): the share of pushers among players who met it twice or more, by EM with a prior of one in a
 thousand. Links pool: linked players who push one party are improbable together long before each is alone (`pooled`). The server deals the
 pairs, so graphs of who voted on what say nothing (measured: AUC 0.4).
 
 Source: likelihood ratio; pooling as a two-level mixture. False alarms: a lover with 20 of 20 expected at 0.55 each still has one chance in
-forty of being just that. Cost: two meetings a vote, ten logarithms each.
+forty of being just that. Cost: two meetings a vote, eleven logarithms each.
 """
 
 import numpy as np
 from scipy.special import expit, logsumexp
 
 from game.abuse.evidence import WAY, WAYS, Floats, Ints, PlayerTable, Rows, Sums, VoteTable
-from ranking.reliability import ALWAYS, FAN_NODES, FAN_SD, FAN_WEIGHTS
+from ranking.reliability import ALWAYS
 
 PRIOR = 0.01
 """How common pushing (or demoting) is believed to be before anything is seen; spread over the parties."""
 
 _MEMBER = 0.6  # of a linked group that pushes, so many of its members do
 _GROUP_PRIOR = 0.01
-_SPARSE = 0.5
 _WAYS = ("pushing", "demoting")
 _PARTY_BITS = 1 << 31
+_LIKINGS = np.array([-2.4, -1.6, -1.0, -0.5, 0.0, 0.5, 1.0, 1.6, 2.4])
+_WIDTHS = np.array([0.8, 0.7, 0.55, 0.5, 0.5, 0.5, 0.55, 0.7, 0.8])
+_SPREADS = (0.45, 0.55, 0.7, 0.85)
 
 
 class Push:
@@ -36,12 +39,13 @@ class Push:
     def __init__(self) -> None:
         self._rows = Rows()
         # For each (player, party): chosen, not chosen, log likelihoods of "helps half the time" and "hinders half the time", and of honest
-        # choosing for each of seven degrees of liking.
-        self._sums = Sums(4 + FAN_NODES.size)
+        # choosing for each degree of liking.
+        self._sums = Sums(4 + _LIKINGS.size)
         # The rows of each player as a chain: newest row of the player, and from each row to the one before.
         self._newest = Sums(1)
         self._before = Sums(1)
         self._share = np.empty((0, 2))
+        self._liking = _log_liking(0.7)
         self._parties = 1
 
     def add(self, votes: VoteTable) -> None:
@@ -56,13 +60,13 @@ class Push:
         gap = np.tile(gap, 2) * sign
         won = np.where(sign > 0, np.tile(votes.choice[stake], 2), 1 - np.tile(votes.choice[stake], 2))
         p = expit(gap)
-        columns = np.empty((gap.size, 4 + FAN_NODES.size))
+        columns = np.empty((gap.size, 4 + _LIKINGS.size))
         columns[:, 0] = won
         columns[:, 1] = 1 - won
         columns[:, 2] = np.log(np.where(won == 1, 0.5 + 0.5 * p, 0.5 - 0.5 * p))
         columns[:, 3] = np.log(np.where(won == 1, 0.5 * p, 1 - 0.5 * p))
-        for column, node in enumerate(FAN_NODES, start=4):
-            shifted = gap + FAN_SD * node
+        for column, liking in enumerate(_LIKINGS, start=4):
+            shifted = gap + liking
             columns[:, column] = -np.logaddexp(0, np.where(won == 1, -shifted, shifted))
         known = self._rows.size
         rows = self._rows.of(player * _PARTY_BITS + party)
@@ -106,7 +110,7 @@ class Push:
         """(len(rows), 2): nats by which pushing and demoting explain the meetings better than honest liking or disliking does."""
         sums = self._sums[rows]
         won, lost = sums[:, 0], sums[:, 1]
-        fan = logsumexp(sums[:, 4:] + np.log(FAN_WEIGHTS), axis=1)
+        fan = logsumexp(sums[:, 4:] + self._liking, axis=1)
         yes, no = np.log(ALWAYS), np.log(1 - ALWAYS)
         push = np.logaddexp(won * yes + lost * no, sums[:, 2] - 0.7) - np.log(1.5) - fan
         demote = np.logaddexp(won * no + lost * yes, sums[:, 3] - 0.7) - np.log(1.5) - fan
@@ -125,14 +129,17 @@ class Push:
         self._share = np.full((self._parties, 2), prior)
         if rows.size == 0:
             return
+        # Of the spreads of liking the one under which the crowd is likeliest; a few pushers among many meetings hardly move it.
+        likelihood = [float(logsumexp(sums[enough, 4:] + _log_liking(spread), axis=1).sum()) for spread in _SPREADS]
+        self._liking = _log_liking(_SPREADS[int(np.argmax(likelihood))])
         ratio = self.ratios(rows)
         voters = np.bincount(party, minlength=self._parties)
         for way in range(2):
-            share = np.full(self._parties, max(prior, 1e-4))
-            for _ in range(10):
+            share = np.full(self._parties, 0.02)
+            for _ in range(40):
                 p = expit(np.minimum(ratio[:, way], 30.0) + np.log(share[party]) - np.log1p(-share[party]))
                 found = np.bincount(party, weights=p, minlength=self._parties)
-                share = np.clip((found - 1.0 + 100 * prior) / (voters + 100), prior, 0.5)
+                share = np.clip((found + 60 * prior) / (voters + 60), prior, 0.5)
             self._share[:, way] = share
 
     def weigh(self, players: Ints, table: PlayerTable) -> Floats:
@@ -197,3 +204,8 @@ class Push:
         row = rows[ratio.max(axis=1).argmax()]
         won, lost = self._sums[np.array([row])][0][:2]
         return {"party": float(self._rows.keys[row] % _PARTY_BITS), "chosen": float(won), "not_chosen": float(lost)}
+
+
+def _log_liking(spread: float) -> Floats:
+    density = np.exp(-0.5 * (_LIKINGS / spread) ** 2) * _WIDTHS
+    return np.asarray(np.log(density / density.sum()))

@@ -79,15 +79,16 @@ async def post_rounds(call: Any) -> dict[str, Any]:
         now=call.now,
     )
     shell.metrics.matchups.inc(len(dealt.matchups))
+    english = wants_english(call.request)
     body: dict[str, Any] = {
         "round_id": str(dealt.round_id),
         "matchups": [
             {
                 "matchup_id": str(entry.matchup.matchup_id),
                 "ticket": entry.ticket,
-                "question": entry.test.question,
-                "left": shown(entry.test, entry.matchup.left),
-                "right": shown(entry.test, entry.matchup.right),
+                "question": (english and entry.test.question_en) or entry.test.question,
+                "left": shown(entry.test, entry.matchup.left, english=english),
+                "right": shown(entry.test, entry.matchup.right, english=english),
                 "offer_g": entry.matchup.offer_g,
                 "expires_at": rfc3339(entry.matchup.expires_at),
             }
@@ -96,17 +97,17 @@ async def post_rounds(call: Any) -> dict[str, Any]:
     }
     if dealt.reason is not None:
         body["reason"] = dealt.reason
-        body["detail"] = REASONS[dealt.reason][1 if wants_english(call.request) else 0]
+        body["detail"] = REASONS[dealt.reason][1 if english else 0]
     return body
 
 
-def shown(test: StyleTest, position: int) -> dict[str, Any]:
+def shown(test: StyleTest, position: int, *, english: bool) -> dict[str, Any]:
     """A style as a player sees it: nothing tells a decoy or a reference from a candidate."""
     style = test.styles[position]
     urls = {size: f"/media/{style.picture}-{size}.webp" for size in ("small", "medium", "large")}
     return {
         "style_id": str(style.style_id),
-        "title": style.title,
+        "title": (english and style.title_en) or style.title,
         "image_url": urls["medium"],
         "image_urls": urls,
     }

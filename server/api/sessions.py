@@ -14,8 +14,8 @@ from server.edge.problems import Problem
 from server.edge.wire import Reply, Route, Wire, rfc3339
 from server.flows.open_session import open_session
 
-# A log-in costs little, and a whole household or a carrier's subscribers may share one address.
-LOG_INS = Limit("log-ins", rate_per_s=2.0, burst=300)
+# A log-in costs little, and thousands of a carrier's subscribers may share one address.
+LOG_INS = Limit("log-ins", rate_per_s=20.0, burst=1000)
 
 
 class SessionBody(Wire):

@@ -71,7 +71,7 @@ PROBLEMS: dict[str, Words] = {
         "it keeps {keep} of {styles} styles; keep fewer than there are.",
     ),
     "too_few_styles": Words(
-        "只有 {styles} 款；至少要 {least} 款。", "there is {styles} style to rank; a test needs at least {least}."
+        "参加排名的款式有 {styles} 款；至少要 {least} 款。", "styles to rank: {styles}; a test needs at least {least}."
     ),
     "too_many_styles": Words(
         "有 {styles} 款；一次最多 {most} 款，请分成几个测款任务。",

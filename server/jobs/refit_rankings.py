@@ -166,7 +166,7 @@ def _take_in(bench: Workbench, fresh: votes.VoteColumns) -> None:
     for left, right, choice in zip(fresh.left, fresh.right, fresh.choice, strict=True):
         if is_gold(bench.test, left, right):
             bench.gold_asked += 1
-            bench.gold_passed += choice != Choice.NEITHER and passed(bench.test, left, choice == Choice.LEFT)
+            bench.gold_passed += int(choice != Choice.NEITHER and passed(bench.test, int(left), choice == Choice.LEFT))
     ranked = (fresh.left < n) & (fresh.right < n)
     left, right, choice = fresh.left[ranked], fresh.right[ranked], fresh.choice[ranked]
     voter = np.array([bench.voter_number(player) for player in fresh.player], dtype=np.int64)[ranked]

@@ -1,0 +1,209 @@
+"""See it all at once: a sample test, simulated shoppers, the ranking moving, the verdict."""
+
+import asyncio
+import contextlib
+import dataclasses
+import os
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from game.conclusions import VERDICT_WORDS, Verdict, shown_percent
+from game.style_test import StyleTest, TestState
+from rewards.economy import Economy
+from server.commands import BadInput, console, run
+from server.config import Config, ConfigRefused
+from server.files.test_folder import FolderRefused, read_test_folder
+from server.flows.fund_merchant import fund_merchant
+from server.flows.house_merchant import house_merchant
+from server.flows.import_test import import_test
+from server.flows.launch_test import launch_test
+from server.running import api, configure_logging, database_of, migrated, working
+from server.shoppers import Tally, crowd, read_world
+from server.stores import snapshots, tests
+from server.stores.db import transaction
+from server.stores.snapshots import Snapshot
+
+SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "summer-dresses"
+SHOPPERS = 400
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(1, 65534), default=8080, show_default=True, help="Players here, consoles on the next.")
+@click.option("--once", is_flag=True, help="Run until the sample test is decided, write its report, and end.")
+@click.option("--shoppers", type=click.IntRange(0, 20_000), default=SHOPPERS, show_default=True, help="How many come to play.")
+@click.option("--seed", type=int, default=None, help="Seed of the shoppers' tastes and luck.")
+def command(port: int, once: bool, shoppers: int, seed: int | None) -> None:
+    """See it all at once: a sample test, simulated shoppers, the ranking moving, the verdict."""
+    try:
+        config = Config.from_environment({**os.environ, "XUANKUAN_MODE": "demo"}, port=port, admin_port=port + 1)
+    except ConfigRefused as refused:
+        raise BadInput(str(refused)) from None
+    configure_logging(level="error")
+    with database_of(config) as settled, contextlib.suppress(KeyboardInterrupt):
+        raise SystemExit(run(_demo(settled, once=once, shoppers=shoppers, seed=seed)))
+
+
+async def _demo(config: Config, *, once: bool, shoppers: int, seed: int | None) -> int:
+    screen = console()
+    await migrated(config)
+    async with api(config) as (shell, port), working(shell):
+        test = await _sample_test(shell.engine, config, economy=shell.economy)
+        await shell.dealer.refresh()
+        base_url = f"http://{config.host}:{port}"
+        _say_where(screen, config, base_url)
+        seed = seed if seed is not None else int(datetime.now(UTC).timestamp())
+        tally = Tally()
+        stop = _stop_signal()
+        playing = asyncio.create_task(
+            crowd(base_url, read_world(SAMPLE), shoppers=shoppers, seed=seed, tally=tally), name="shoppers"
+        )
+        decided = await _watch(screen, shell.engine, test, tally, playing, stop, once=once)
+        if decided and not once and not stop.is_set():
+            screen.print("The test is decided. The pages stay open; stop with Ctrl-C.")
+            await stop.wait()
+        playing.cancel()
+        await asyncio.gather(playing, return_exceptions=True)
+        if once and not stop.is_set():
+            return await _finish(screen, shell.engine, config, test)
+    return 0
+
+
+def _stop_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _sample_test(engine: AsyncEngine, config: Config, *, economy: Economy) -> StyleTest:
+    """The sample test that is open, from this start or a former one; a new one where there is none."""
+    now = datetime.now(UTC)
+    async with transaction(engine) as conn:
+        merchant_id = await house_merchant(conn, now=now)
+        for known in await tests.of_merchant(conn, merchant_id, limit=50):
+            if known.state in (TestState.RUNNING, TestState.PAUSED):
+                return known
+    try:
+        draft = await asyncio.to_thread(read_test_folder, SAMPLE, now=now)
+    except FolderRefused as refused:
+        raise BadInput(str(refused)) from None
+    async with transaction(engine) as conn:
+        # Without a deadline nothing is paced: a crowd that has two minutes shall not be made to wait for Friday.
+        draft = dataclasses.replace(draft, ends_at=None)
+        test = await import_test(conn, draft, merchant_id=merchant_id, media_dir=config.media_dir, now=now)
+        await fund_merchant(
+            conn, merchant_id=merchant_id, amount_fen=test.budget_fen, payment_no=f"demo-{test.test_id}", now=now
+        )
+        running = await launch_test(
+            conn, test.test_id, merchant_id=merchant_id, economy=economy, who="demo", now=now
+        )
+    assert running is not None
+    return running
+
+
+def _say_where(screen: Console, config: Config, base_url: str) -> None:
+    admin_url = f"http://{config.host}:{config.admin_port}"
+    if config.client_dir is not None:
+        screen.print(f"Play yourself      [bold]{base_url}/play/[/bold]")
+    screen.print(f"Merchant's page    [bold]{admin_url}/[/bold]")
+    screen.print(f"Players' API       {base_url}/openapi.json")
+    screen.print(f"Data folder        {config.data_dir}")
+    sys.stdout.flush()
+
+
+async def _watch(
+    screen: Console,
+    engine: AsyncEngine,
+    test: StyleTest,
+    tally: Tally,
+    playing: asyncio.Task[Tally],
+    stop: asyncio.Event,
+    *,
+    once: bool,
+) -> bool:
+    """Show the ranking moving until the test is decided, the shoppers have gone home, or somebody stops it."""
+    live = Live(console=screen, refresh_per_second=4, transient=False) if screen.is_terminal else None
+    said = -1
+    with live or contextlib.nullcontext():
+        while not stop.is_set():
+            async with engine.connect() as conn:
+                snapshot = await snapshots.latest(conn, test.test_id)
+                state = (await tests.states(conn, [test.test_id]))[test.test_id]
+            if live is not None:
+                live.update(_picture(test, snapshot, tally, state))
+            elif snapshot is not None and snapshot.votes // 500 > said:
+                said = snapshot.votes // 500
+                screen.print(f"{snapshot.votes} votes, {snapshot.document['status']}")
+            if state in (TestState.DECIDED, TestState.STOPPED):
+                return True
+            if playing.done() and (once or playing.exception()):
+                return False
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 0.25)
+    return False
+
+
+def _picture(test: StyleTest, snapshot: Snapshot | None, tally: Tally, state: TestState) -> Group:
+    head = Text(
+        f"{test.title}  ·  {state.value}  ·  answers {tally.counted}, sent again {tally.repeated}, "
+        f"lost in the lift {tally.lost_requests + tally.lost_replies}, refused {tally.refused}"
+    )
+    if snapshot is None or not snapshot.document["items"]:
+        return Group(head, Text("waiting for the first votes …"))
+    probability = snapshot.document["decision"]["probability"]
+    bar = ProgressBar(total=1.0, completed=probability, width=60)
+    return Group(
+        head,
+        Text(f"{snapshot.votes} votes · sure of the best {test.goal.keep} to {shown_percent(probability)}"),
+        bar,
+        verdict_table(snapshot),
+    )
+
+
+def verdict_table(snapshot: Snapshot) -> Table:
+    """The ranking with its intervals, chances and verdicts, best first."""
+    keep = snapshot.document["goal"]["keep"]
+    table = Table(title="结论 Verdict", title_style="bold")
+    for name, justify in (
+        ("名次 rank", "right"), ("款式 style", "left"), ("强度 strength (95 %)", "left"), ("份额 share", "right"),
+        (f"前 {keep} top", "right"), ("票 votes", "right"), ("结论 verdict", "left"),
+    ):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for item in sorted(snapshot.document["items"], key=lambda item: item["rank"]):
+        zh, en = VERDICT_WORDS[Verdict(item["verdict"])]
+        table.add_row(
+            str(item["rank"]),
+            item["name"],
+            f"{item['strength']:+.2f}  ({item['low']:+.2f} … {item['high']:+.2f})",
+            f"{100 * item['share']:.1f}%",
+            shown_percent(item["p_top"]),
+            str(item["votes"]),
+            f"{zh} {en}",
+            style="bold" if item["verdict"] == Verdict.HIT else None,
+        )
+    return table
+
+
+async def _finish(screen: Console, engine: AsyncEngine, config: Config, test: StyleTest) -> int:
+    """Print the verdict, write the report files; 0 if the test was decided, 1 if the votes did not suffice."""
+    async with engine.connect() as conn:
+        snapshot = await snapshots.latest(conn, test.test_id)
+        ended = await tests.find(conn, test.test_id)
+    assert ended is not None
+    if snapshot is None:
+        screen.print("No votes came in; nothing can be said.")
+        return 1
+    screen.print(verdict_table(snapshot))
+    screen.print(f"{snapshot.votes} votes of {snapshot.document['voters']} players; state: {ended.state.value}")
+    return 0 if ended.state is TestState.DECIDED else 1
+
