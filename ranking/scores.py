@@ -160,8 +160,9 @@ class Scores:
     def share_standard_error(self) -> Floats:
         """(n,) by the delta method: J S J' with J = diag(p) - pp'."""
         p = self.share
-        jacobian = np.diag(p) - np.outer(p, p)
-        return np.asarray(np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", jacobian, self.covariance, jacobian), 0.0)))
+        onward = self.covariance @ p
+        variance = np.diagonal(self.covariance) - 2.0 * onward + p @ onward
+        return np.asarray(p * np.sqrt(np.maximum(variance, 0.0)))
 
     def share_interval(self, level: float = 0.95) -> Interval:
         """(low, high), each (n,), within 0 and 1: the delta method on the logit of the share."""
