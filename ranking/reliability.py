@@ -331,7 +331,7 @@ class _Mixture:
         best = np.full(world.n_voters, -np.inf)
         for taste in self.tastes:
             best = np.maximum(best, self._surprise(taste.pair_gap[taste.pair]))
-        contrary = self._contrary(self.tastes[0].pair_gap[self.tastes[0].pair]) - np.maximum(self.tastes[0].fits(), 0)
+        contrary = self._contrary() - np.maximum(self.tastes[0].fits(), 0)
         candidate = believed * expit(-contrary)
         some = candidate > 0.5
         worst = (best <= np.quantile(best[some], 0.2)) & some if some.any() else np.ones(world.n_voters, dtype=bool)
@@ -348,7 +348,7 @@ class _Mixture:
         "contrary" explains those followers better than the strengths of such a taste do. And the consensus with one party lifted above all:
         a taste differs in many styles, pushers differ in those of one.
         """
-        contrary = self._contrary(self.tastes[0].pair_gap[self.tastes[0].pair])
+        contrary = self._contrary()
         for column in range(1, len(self.tastes)):
             taste, mine = self.tastes[column], self.r[:, column]
             against = mine.sum() > 1 and float(mine @ (contrary - taste.fits())) > 2 * mine.sum()
@@ -373,15 +373,19 @@ class _Mixture:
                 return True
         return False
 
-    def _contrary(self, gap: Floats) -> Floats:
+    def _contrary(self, gap: Floats | None = None) -> Floats:
         """Log likelihood, above clicking by chance, of a voter who answers the opposite of the consensus whatever the margin.
 
-        Whoever does so knows the consensus no better than we do: near a tie it is uncertain which answer is the opposite one.
+        Whoever does so knows the consensus no better than we do: near a tie it is uncertain which answer is the opposite one. gap: of left less
+        right for each vote, without the voter's own votes; the consensus as it is, if None.
         """
-        world = self.world
-        against = (1 - ALWAYS) + (2 * ALWAYS - 1) * expit(-gap * _CONTRARY_SLOPE)
-        log_odds = world.y * np.log(against) + (1 - world.y) * np.log1p(-against) + np.log(2)
-        return np.bincount(world.voter, weights=log_odds, minlength=world.n_voters)
+        world, consensus = self.world, self.tastes[0]
+        if gap is None:
+            table = np.stack([_log_contrary(consensus.pair_gap, y) for y in (0.0, 0.5, 1.0)], axis=1)
+            weights = table.ravel()[consensus.cell]
+        else:
+            weights = _log_contrary(gap, world.y)
+        return np.bincount(world.voter, weights=weights, minlength=world.n_voters)
 
     def _fits(self, gap: Floats) -> Floats:
         world = self.world
@@ -409,7 +413,7 @@ class _Mixture:
             contrary = self._contrary(self.gaps[0])
         else:
             honest = [taste.fits() + world.care for taste in self.tastes]
-            contrary = self._contrary(self.tastes[0].pair_gap[self.tastes[0].pair])
+            contrary = self._contrary()
         logs = np.concatenate([np.stack(honest, axis=1), world.careless, contrary[:, None]], axis=1)
         r = _softmax(logs + np.log(self.share))
         self.r = r[:, : len(self.tastes)]
@@ -433,22 +437,15 @@ class _Mixture:
         excuse = np.ones(world.rows.size)
         belief = r[:, :g].sum(axis=1)
         heard = belief[world.voter] > 0.5
-        rows, inverse, wins, losses, item, voter = _meetings(world, heard)
+        inverse, wins, losses, item = _meetings(world, heard)
         shown = wins + losses
         many = np.bincount(item, weights=shown, minlength=world.n) / np.maximum(np.bincount(item, minlength=world.n), 1)
         needed = np.where(many >= 3, 3, 2)
         counted = shown >= needed[item]
-        side = np.concatenate([np.ones(heard.sum()), -np.ones(heard.sum())])
-        fan = np.zeros(item.size)
-        every = np.zeros(item.size)
-        for column, gap in enumerate(self.gaps):
-            toward = np.tile(gap[heard], 2) * side
-            mine = r[voter, column] / np.maximum(belief[voter], 1e-9)
-            y = np.where(side > 0, np.tile(world.y[heard], 2), 1 - np.tile(world.y[heard], 2))
-            fits, all_won = fan_sums(toward, y, inverse, item.size)
-            fan += mine * fits
-            every += mine * all_won
-        del rows
+        mine = r[world.voter[heard], :g] / belief[world.voter[heard], None]
+        toward = sum((mine[:, column] * gap[heard] for column, gap in enumerate(self.gaps)), start=np.zeros(int(heard.sum())))
+        y = world.y[heard]
+        fan, every = fan_sums(np.concatenate([toward, -toward]), np.concatenate([y, 1 - y]), inverse, item.size)
         found = []
         always = counted & (losses == 0)
         for k in range(world.n):
@@ -477,15 +474,15 @@ class _Mixture:
         return tuple(found), excuse
 
 
-def _meetings(world: _World, heard: Bools) -> tuple[Ints, Ints, Floats, Floats, Ints, Ints]:
-    """(keys, index of each of the 2 m heard sides, wins, losses, item, voter) of every (voter, item) that met."""
+def _meetings(world: _World, heard: Bools) -> tuple[Ints, Floats, Floats, Ints]:
+    """(index of each of the 2 m heard sides, wins, losses, item) of every (voter, item) that met."""
     voter = np.tile(world.voter[heard], 2)
     items = np.concatenate([world.left[heard], world.right[heard]])
     keys, inverse = _unique(voter * world.n + items, world.n_voters * world.n)
     y = world.y[heard]
     wins = np.bincount(inverse, weights=np.concatenate([y, 1 - y]), minlength=keys.size)
     shown = np.bincount(inverse, minlength=keys.size)
-    return keys, inverse, wins, shown - wins, keys % world.n, keys // world.n
+    return inverse, wins, shown - wins, keys % world.n
 
 
 def fan_sums(toward: Floats, won: Floats, index: Ints, size: int) -> tuple[Floats, Floats]:
@@ -518,6 +515,11 @@ def _colluders(wins: Floats, losses: Floats, fan: Floats) -> Floats:
 
 def _log_choice(gap: Floats, y: Floats) -> Floats:
     return np.asarray(-np.logaddexp(0, -gap) - (1 - y) * gap)
+
+
+def _log_contrary(gap: Floats, y: Floats | float) -> Floats:
+    against = (1 - ALWAYS) + (2 * ALWAYS - 1) * expit(-gap * _CONTRARY_SLOPE)
+    return np.asarray(y * np.log(against) + (1 - y) * np.log1p(-against) + np.log(2))
 
 
 def _softmax(logs: Floats) -> Floats:

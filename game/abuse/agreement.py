@@ -12,9 +12,9 @@ is weight. Cost: tastes x 4 logarithms and some thirty vector operations a vote.
 """
 
 import numpy as np
-from scipy.special import expit, logsumexp
+from scipy.special import expit
 
-from game.abuse.evidence import WAY, WAYS, Floats, Ints, PlayerTable, Rows, Sums, VoteTable
+from game.abuse.evidence import WAY, WAYS, Floats, Ints, PlayerTable, Rows, Sums, VoteTable, log_sum
 from game.abuse.obvious import is_obvious
 
 # Decisiveness: a person is more decided than the average over people (which the consensus is), or less.
@@ -116,7 +116,7 @@ class Agreement:
         if self._fits is None:
             return ratio
         n, contrary, contrary_all, _, personal, own, alone = self._sums[players].T
-        tastes = logsumexp(self._joint(players), axis=(1, 2))
+        tastes = log_sum(self._joint(players).reshape(players.size, -1))
         rest = tastes - alone
         kinds = [tastes, rest + personal, rest + own]
         honest = np.logaddexp.reduce([share + kind for share, kind in zip(_LOG_KIND, kinds, strict=True)], axis=0)
@@ -134,8 +134,8 @@ class Agreement:
         """(len(players), n_tastes): probability that each is the player's taste, if honest."""
         if self._fits is None:
             return np.ones((players.size, 1))
-        joint = logsumexp(self._joint(players), axis=2)
-        p = np.exp(joint - joint.max(axis=1, keepdims=True))
+        joint = self._joint(players)
+        p = np.exp(joint - joint.max(axis=(1, 2), keepdims=True)).sum(axis=2)
         return np.asarray(p / p.sum(axis=1, keepdims=True))
 
     def _joint(self, players: Ints) -> Floats:

@@ -15,9 +15,9 @@ forty of being just that. Cost: two meetings a vote, eleven logarithms each.
 """
 
 import numpy as np
-from scipy.special import expit, logsumexp
+from scipy.special import expit
 
-from game.abuse.evidence import WAY, WAYS, Floats, Ints, PlayerTable, Rows, Sums, VoteTable
+from game.abuse.evidence import WAY, WAYS, Floats, Ints, PlayerTable, Rows, Sums, VoteTable, log_sum
 from ranking.reliability import ALWAYS
 
 PRIOR = 0.01
@@ -41,6 +41,8 @@ class Push:
         # For each (player, party): chosen, not chosen, log likelihoods of "helps half the time" and "hinders half the time", and of honest
         # choosing for each degree of liking.
         self._sums = Sums(4 + _LIKINGS.size)
+        # What these sums say, kept up with them: nats for pushing and for demoting.
+        self._ratio = Sums(2)
         # The rows of each player as a chain: newest row of the player, and from each row to the one before.
         self._newest = Sums(1)
         self._before = Sums(1)
@@ -71,6 +73,8 @@ class Push:
         known = self._rows.size
         rows = self._rows.of(player * _PARTY_BITS + party)
         self._sums.add(rows, columns)
+        touched = np.flatnonzero(np.bincount(rows)) if rows.size * 4 > self._rows.size else np.unique(rows)
+        self._ratio.reach(self._rows.size)[touched] = self._compare(touched)
         self._chain(np.arange(known, self._rows.size))
         self._parties = max(self._parties, int(party.max()) + 1)
 
@@ -106,11 +110,11 @@ class Push:
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
         return np.concatenate(rows), np.concatenate(owners)
 
-    def ratios(self, rows: Ints) -> Floats:
+    def _compare(self, rows: Ints) -> Floats:
         """(len(rows), 2): nats by which pushing and demoting explain the meetings better than honest liking or disliking does."""
         sums = self._sums[rows]
         won, lost = sums[:, 0], sums[:, 1]
-        fan = logsumexp(sums[:, 4:] + self._liking, axis=1)
+        fan = log_sum(sums[:, 4:] + self._liking)
         yes, no = np.log(ALWAYS), np.log(1 - ALWAYS)
         push = np.logaddexp(won * yes + lost * no, sums[:, 2] - 0.7) - np.log(1.5) - fan
         demote = np.logaddexp(won * no + lost * yes, sums[:, 3] - 0.7) - np.log(1.5) - fan
@@ -130,9 +134,12 @@ class Push:
         if rows.size == 0:
             return
         # Of the spreads of liking the one under which the crowd is likeliest; a few pushers among many meetings hardly move it.
-        likelihood = [float(logsumexp(sums[enough, 4:] + _log_liking(spread), axis=1).sum()) for spread in _SPREADS]
+        some = sums[enough, 4:][:: max(1, rows.size // 50_000)]
+        likelihood = [float(log_sum(some + _log_liking(spread)).sum()) for spread in _SPREADS]
         self._liking = _log_liking(_SPREADS[int(np.argmax(likelihood))])
-        ratio = self.ratios(rows)
+        everyone = np.arange(self._rows.size)
+        self._ratio.reach(everyone.size)[everyone] = self._compare(everyone)
+        ratio = self._ratio[rows]
         voters = np.bincount(party, minlength=self._parties)
         for way in range(2):
             share = np.full(self._parties, 0.02)
@@ -160,7 +167,7 @@ class Push:
         if linked.any():
             party = self._rows.keys[rows] % _PARTY_BITS
             keys, place = np.unique(of_group[linked] * _PARTY_BITS + party[linked], return_inverse=True)
-            ratio = self.ratios(rows)
+            ratio = self._ratio[rows]
             for way in range(2):
                 r, s = ratio[linked, way], share[linked, way]
                 together = np.bincount(place, weights=np.logaddexp(np.log(_MEMBER) + r, np.log(1 - _MEMBER)), minlength=keys.size)
@@ -179,7 +186,7 @@ class Push:
     def _summed(self, rows: Ints, owner: Ints, n: int, share: Floats) -> Floats:
         """Over the parties of each player: log Σ share e^ratio, above the prior that the verdict adds for the whole way."""
         result = np.zeros((n, len(WAYS)))
-        ratio = self.ratios(rows)
+        ratio = self._ratio[rows]
         for column, way in enumerate(_WAYS):
             odds = np.log(share[:, column]) - np.log1p(-share[:, column])
             total = np.bincount(owner, weights=np.exp(np.minimum(ratio[:, column] + odds, 600.0)), minlength=n)
@@ -192,7 +199,7 @@ class Push:
         rows, _ = self.meetings(np.array([player]))
         if rows.size == 0:
             return {}
-        ratio = self.ratios(rows)
+        ratio = self._ratio[rows]
         best = ratio.argmax(axis=0)
         return {way: (int(self._rows.keys[rows[best[k]]] % _PARTY_BITS), float(ratio[best[k], k])) for k, way in enumerate(_WAYS)}
 
@@ -200,7 +207,7 @@ class Push:
         rows, _ = self.meetings(np.array([player]))
         if rows.size == 0:
             return {}
-        ratio = self.ratios(rows)
+        ratio = self._ratio[rows]
         row = rows[ratio.max(axis=1).argmax()]
         won, lost = self._sums[np.array([row])][0][:2]
         return {"party": float(self._rows.keys[row] % _PARTY_BITS), "chosen": float(won), "not_chosen": float(lost)}

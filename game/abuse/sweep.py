@@ -70,7 +70,8 @@ class Sweep:
                 if isinstance(signal, Calibrated):
                     signal.calibrate(everyone, table)
             self._calibrated_at = self._n_votes
-        nats = np.stack([signal.weigh(players, table) for signal in self.signals] + [self._linked(players, table)])
+        said = {signal.name: signal.weigh(players, table) for signal in self.signals}
+        nats = np.stack([*said.values(), self._linked(players, table, said[self._push.name])])
         return conclude(
             players,
             self._counts[players][:, 0].astype(np.int64),
@@ -79,10 +80,9 @@ class Sweep:
             content_free=(*(signal.content_free for signal in self.signals), True),
         )
 
-    def _linked(self, players: Ints, table: PlayerTable) -> Floats:
+    def _linked(self, players: Ints, table: PlayerTable, alone: Floats) -> Floats:
         """What links add to the evidence of pushing: the best of suspecting the linked group, or those of one invitation, together."""
-        alone = self._push.weigh(players, table)
-        best = alone
+        best = alone.copy()
         for group in (self._small(self.groups(table)).of, _siblings(table)):
             mine = group[players]
             if (mine >= 0).any():
@@ -92,7 +92,7 @@ class Sweep:
                 place = np.searchsorted(asked, players)
                 here = mine >= 0
                 best[here] = np.maximum(best[here], pooled[place[here]])
-        return best - self._push.weigh(players, table)
+        return best - alone
 
     def groups(self, table: PlayerTable) -> Groups:
         return self._links.groups(table)
