@@ -41,7 +41,8 @@ class PaceBudgets:
         permille = deal_permille(
             current,
             promised_g=each.promised_g,
-            asked_g=each.asked_g_per_minute * int(INTERVAL.total_seconds()) // 60,
+            # Where nothing was asked yet the gate is open, unless the plan is used up: one gram asked says just that.
+            asked_g=max(1, each.asked_g_per_minute * int(INTERVAL.total_seconds()) // 60),
             interval=INTERVAL,
             now=now,
         )

@@ -5,7 +5,7 @@ import contextlib
 import os
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +25,6 @@ from server.ids import uuid7
 from server.stores import ledger, players, votes
 from server.stores.db import engine_from, transaction
 from server.stores.invariants import all_laws, audit
-from tests.server.builders import SteppingClock
 
 TICKET_LIFE = timedelta(minutes=10)
 DEEP = os.environ.get("XUANKUAN_DEEP") == "1"
@@ -55,9 +54,22 @@ def a_transfer(
         "debit": debit,
         "credit": credit or books.merchant(uuid7()),
         "amount": amount,
-        "at": SteppingClock().now,
+        "at": datetime.now(UTC),
     }
     return Transfer(**{**named, **fields})  # type: ignore[arg-type]
+
+
+@dataclass(slots=True)
+class StandingClock:
+    """A clock that stands until it is moved. Not that of the other builders: they import the whole service."""
+
+    now: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **delta: float) -> None:
+        self.now += timedelta(**delta)
 
 
 @dataclass(slots=True)
@@ -65,7 +77,7 @@ class Bookkeeping:
     """A small programme: one merchant with money, and whatever a test adds."""
 
     engine: AsyncEngine
-    clock: SteppingClock = field(default_factory=SteppingClock)
+    clock: StandingClock = field(default_factory=StandingClock)
     economy: Economy = field(default_factory=Economy)
     merchant_id: UUID = field(default_factory=uuid7)
 

@@ -265,9 +265,7 @@ async def _compare(engine, steps):
         before = await ledger.balances(conn, known)
         book.balances.update(before)
         for (reason, debit, credit), amount, number in steps:
-            transfer = a_transfer(
-                amount, debit=debit, credit=credit, reason=reason, out_biz_no=f"{run}:{number}"
-            )
+            transfer = a_transfer(amount, debit=debit, credit=credit, reason=reason, out_biz_no=f"{run}:{number}")
             said = []
             for ask in (lambda each=transfer: _post_to(conn, each), lambda each=transfer: _post_in(book, each)):
                 try:
