@@ -109,7 +109,9 @@ def judge(
 class _World:
     """The votes in the form in which the mixture needs them, and what the votes say without their content."""
 
-    def __init__(self, comparisons: Comparisons, took_ms: ArrayLike | None, gold: ArrayLike | None, party: ArrayLike | None) -> None:
+    def __init__(
+        self, comparisons: Comparisons, took_ms: ArrayLike | None, gold: ArrayLike | None, party: ArrayLike | None
+    ) -> None:
         m = len(comparisons)
         self.m = m
         self.n = comparisons.n_items
@@ -443,7 +445,9 @@ class _Mixture:
         needed = np.where(many >= 3, 3, 2)
         counted = shown >= needed[item]
         mine = r[world.voter[heard], :g] / belief[world.voter[heard], None]
-        toward = sum((mine[:, column] * gap[heard] for column, gap in enumerate(self.gaps)), start=np.zeros(int(heard.sum())))
+        toward = sum(
+            (mine[:, column] * gap[heard] for column, gap in enumerate(self.gaps)), start=np.zeros(int(heard.sum()))
+        )
         y = world.y[heard]
         fan, every = fan_sums(np.concatenate([toward, -toward]), np.concatenate([y, 1 - y]), inverse, item.size)
         found = []

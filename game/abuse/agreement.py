@@ -130,13 +130,15 @@ class Agreement:
         ratio[:, WAY["contrary"]] = np.logaddexp(contrary, contrary_all) - np.log(2) - honest
         return ratio
 
-    def tastes(self, players: Ints) -> Floats:
-        """(len(players), n_tastes): probability that each is the player's taste, if honest."""
-        if self._fits is None:
-            return np.ones((players.size, 1))
+    def lean(self, votes: VoteTable) -> Floats:
+        """(n_votes,): P(left) under the player's own taste and decisiveness, as far as all votes so far have shown them."""
+        if self._fits is None or votes.expected.shape[1] != self.n_tastes:
+            return votes.lean
+        players, place = np.unique(votes.player, return_inverse=True)
         joint = self._joint(players)
-        p = np.exp(joint - joint.max(axis=(1, 2), keepdims=True)).sum(axis=2)
-        return np.asarray(p / p.sum(axis=1, keepdims=True))
+        p = np.exp(joint - joint.max(axis=(1, 2), keepdims=True))
+        decided = (p * SLOPES).sum(axis=2) / p.sum(axis=(1, 2))[:, None]
+        return expit((decided[place] * _logit(votes.expected)).sum(axis=1))
 
     def _joint(self, players: Ints) -> Floats:
         assert self._fits is not None

@@ -79,7 +79,12 @@ class Crowd:
 
 
 def gather(
-    rng: Generator, *, n_players: int, votes_each: int, attackers: Mapping[str, float] | None = None, world: World | None = None
+    rng: Generator,
+    *,
+    n_players: int,
+    votes_each: int,
+    attackers: Mapping[str, float] | None = None,
+    world: World | None = None,
 ) -> Crowd:
     """A crowd of n_players, of whom the named shares are attackers of the named kinds, each with votes_each votes on one catalogue.
 
@@ -124,7 +129,9 @@ def gather(
     for name, size in (("ring", 10), ("farm", 20)):
         members = np.flatnonzero(named == name)
         group[members] = np.arange(members.size) // size + (group.max() + 1)
-    answers, took_ms = _attacks(rng, world, named, group, player, nth, left, right, gold, honest_left, strength, merchant, target, took_ms)
+    answers, took_ms = _attacks(
+        rng, world, named, group, player, nth, left, right, gold, honest_left, strength, merchant, target, took_ms
+    )
     at, session = _clock(rng, named, group, player, nth, took_ms, n_players, votes_each)
     device, address, payee, inviter = _whereabouts(rng, named, group, player, session, n_players)
 
@@ -240,7 +247,14 @@ def _attacks(
 
 
 def _clock(
-    rng: Generator, named: np.ndarray, group: Ints, player: Ints, nth: Ints, took_ms: Floats, n_players: int, votes_each: int
+    rng: Generator,
+    named: np.ndarray,
+    group: Ints,
+    player: Ints,
+    nth: Ints,
+    took_ms: Floats,
+    n_players: int,
+    votes_each: int,
 ) -> tuple[Floats, Ints]:
     """Two sessions of ten a day, mostly in the evening; farms start together up to a minute apart; robots never sleep."""
     per_session = 10
@@ -248,8 +262,16 @@ def _clock(
     days = np.arange(n_sessions) // 2
     # Days differ per player: nobody joins on the same day, and a test runs for weeks.
     joined = rng.integers(0, 7, n_players)
-    hour = np.where(rng.random((n_players, n_sessions)) < 0.5, rng.normal(20.5, 1.5, (n_players, n_sessions)), rng.uniform(7, 23, (n_players, n_sessions)))
-    start = (joined[:, None] + days[None, :]) * DAY_S + np.sort(hour.reshape(n_players, -1), axis=1)[:, :1] * 0 + hour * 3600.0
+    hour = np.where(
+        rng.random((n_players, n_sessions)) < 0.5,
+        rng.normal(20.5, 1.5, (n_players, n_sessions)),
+        rng.uniform(7, 23, (n_players, n_sessions)),
+    )
+    start = (
+        (joined[:, None] + days[None, :]) * DAY_S
+        + np.sort(hour.reshape(n_players, -1), axis=1)[:, :1] * 0
+        + hour * 3600.0
+    )
     for number in np.unique(group[named == "farm"]):
         members = np.flatnonzero(group == number)
         start[members] = start[members[0]] + rng.uniform(0, 60, members.size)[:, None]

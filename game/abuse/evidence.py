@@ -101,7 +101,10 @@ class VoteTable:
             ((players < 0), "the player must be a number from 0"),
             ((lefts < 0) | (rights < 0), "styles must be numbers from 0"),
             (lefts == rights, "a style is compared with itself"),
-            (~((choices == NEITHER) | (choices == 0) | (choices == 0.5) | (choices == 1)), "the choice must be 1, 0, 0.5 or -1"),
+            (
+                ~((choices == NEITHER) | (choices == 0) | (choices == 0.5) | (choices == 1)),
+                "the choice must be 1, 0, 0.5 or -1",
+            ),
         ):
             if wrong.any():
                 raise EvidenceInvalid(row=int(np.flatnonzero(wrong)[0]), problem=problem)

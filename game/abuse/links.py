@@ -59,7 +59,9 @@ class Links:
             hour = (votes.at[seen][timed] // _HOUR_S).astype(np.int64)
             # Player, address and hour in one key: what matters is equality, so a mixed 64-bit number will do.
             with np.errstate(over="ignore"):
-                place = (address[timed].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + hour.astype(np.uint64)) % np.uint64(_BITS)
+                place = (
+                    address[timed].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + hour.astype(np.uint64)
+                ) % np.uint64(_BITS)
             self._hours.of(_pair(player[timed], place.astype(np.int64)))
         self._stale |= self._devices.size + self._addresses.size > before
 
@@ -88,7 +90,9 @@ class Links:
 
     def weigh(self, players: Ints, table: PlayerTable) -> Floats:
         ratio = np.zeros((players.size, len(WAYS)))
-        ratio[:, WAY["multiplied"]] = _ACCOUNTS[np.minimum(self.accounts(len(table))[players], _ACCOUNTS.size - 1).astype(np.int64)]
+        ratio[:, WAY["multiplied"]] = _ACCOUNTS[
+            np.minimum(self.accounts(len(table))[players], _ACCOUNTS.size - 1).astype(np.int64)
+        ]
         return ratio
 
     def accounts(self, n_players: int) -> Floats:

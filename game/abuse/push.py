@@ -17,7 +17,7 @@ forty of being just that. Cost: two meetings a vote, eleven logarithms each.
 import numpy as np
 from scipy.special import expit
 
-from game.abuse.evidence import WAY, WAYS, Floats, Ints, PlayerTable, Rows, Sums, VoteTable, log_sum
+from game.abuse.evidence import WAY, WAYS, Bools, Floats, Ints, PlayerTable, Rows, Sums, VoteTable, log_sum
 from ranking.reliability import ALWAYS
 
 PRIOR = 0.01
@@ -38,6 +38,7 @@ class Push:
 
     def __init__(self) -> None:
         self._rows = Rows()
+        self._pairs = Rows()
         # For each (player, party): chosen, not chosen, log likelihoods of "helps half the time" and "hinders half the time", and of honest
         # choosing for each degree of liking.
         self._sums = Sums(4 + _LIKINGS.size)
@@ -52,6 +53,7 @@ class Push:
 
     def add(self, votes: VoteTable) -> None:
         stake = votes.decided & (votes.gold < 0) & ~np.isnan(votes.lean) & (votes.party_left != votes.party_right)
+        stake = self._new_to_player(votes, stake)
         if not stake.any():
             return
         player = np.tile(votes.player[stake], 2)
@@ -77,6 +79,24 @@ class Push:
         self._ratio.reach(self._rows.size)[touched] = self._compare(touched)
         self._chain(np.arange(known, self._rows.size))
         self._parties = max(self._parties, int(party.max()) + 1)
+
+    def _new_to_player(self, votes: VoteTable, stake: Bools) -> Bools:
+        """Those of the staked votes whose pair the player has not met before: the same answer to the same pair is no new evidence of a rule."""
+        where = np.flatnonzero(stake)
+        low = np.minimum(votes.left[where], votes.right[where]).astype(np.uint64)
+        high = np.maximum(votes.left[where], votes.right[where]).astype(np.uint64)
+        # Three numbers do not fit into one of 64 bits; a mixture of them collides once in 10^13 pairs of a million.
+        key = votes.player[where].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        key ^= (low * np.uint64(0xC2B2AE3D27D4EB4F) + high) * np.uint64(0x165667B19E3779F9)
+        known = self._pairs.size
+        rows = self._pairs.of(key.view(np.int64))
+        _, first = np.unique(rows, return_index=True)
+        fresh = np.zeros(where.size, dtype=bool)
+        fresh[first] = True
+        fresh &= rows >= known
+        result = np.zeros(stake.size, dtype=bool)
+        result[where[fresh]] = True
+        return result
 
     def _chain(self, fresh: Ints) -> None:
         player = self._rows.keys[fresh] // _PARTY_BITS
@@ -170,7 +190,9 @@ class Push:
             ratio = self._ratio[rows]
             for way in range(2):
                 r, s = ratio[linked, way], share[linked, way]
-                together = np.bincount(place, weights=np.logaddexp(np.log(_MEMBER) + r, np.log(1 - _MEMBER)), minlength=keys.size)
+                together = np.bincount(
+                    place, weights=np.logaddexp(np.log(_MEMBER) + r, np.log(1 - _MEMBER)), minlength=keys.size
+                )
                 apart = np.bincount(place, weights=np.logaddexp(np.log(s) + r, np.log1p(-s)), minlength=keys.size)
                 guilty = expit(together - apart + np.log(_GROUP_PRIOR / max(self._parties, 1)))[place]
                 share[linked, way] = np.maximum(s, guilty * _MEMBER)
@@ -201,7 +223,10 @@ class Push:
             return {}
         ratio = self._ratio[rows]
         best = ratio.argmax(axis=0)
-        return {way: (int(self._rows.keys[rows[best[k]]] % _PARTY_BITS), float(ratio[best[k], k])) for k, way in enumerate(_WAYS)}
+        return {
+            way: (int(self._rows.keys[rows[best[k]]] % _PARTY_BITS), float(ratio[best[k], k]))
+            for k, way in enumerate(_WAYS)
+        }
 
     def measures(self, player: int) -> dict[str, float]:
         rows, _ = self.meetings(np.array([player]))

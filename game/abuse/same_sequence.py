@@ -81,7 +81,9 @@ class SameSequence:
     def _meet(self, player: Ints, bits: Ints, index: Ints, worth: Floats, bucket: Ints) -> None:
         rows = self._buckets.of(bucket)
         self._in_bucket.add(rows, np.ones((rows.size, 1)))
-        self._players.add(player, np.stack([np.zeros(rows.size), np.zeros(rows.size), self._in_bucket[rows][:, 0]], axis=1))
+        self._players.add(
+            player, np.stack([np.zeros(rows.size), np.zeros(rows.size), self._in_bucket[rows][:, 0]], axis=1)
+        )
         window = self._windows.of((bucket << WINDOW) | bits)
         first = self._first.reach(self._windows.size)
         # Whoever had a window first stands for all who have it; numbers are stored one up, so that 0 means "nobody yet".

@@ -35,7 +35,10 @@ class SessionShape:
     def add(self, votes: VoteTable) -> None:
         timed = ~np.isnan(votes.took_ms)
         log_ms = np.log(votes.took_ms[timed])
-        self._sums.add(votes.player[timed], np.stack([np.ones(log_ms.size), log_ms, log_ms**2, votes.took_ms[timed] < UNSEEN_MS], axis=1))
+        self._sums.add(
+            votes.player[timed],
+            np.stack([np.ones(log_ms.size), log_ms, log_ms**2, votes.took_ms[timed] < UNSEEN_MS], axis=1),
+        )
         dated = ~np.isnan(votes.at)
         if dated.any():
             player, at = votes.player[dated], votes.at[dated]

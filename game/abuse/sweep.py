@@ -51,15 +51,11 @@ class Sweep:
         self._n_votes += len(votes)
         # Agreement comes first: what a player's own taste expects is what pushing is measured against.
         self._agreement.add(votes)
-        players, place = np.unique(votes.player, return_inverse=True)
-        if not np.isnan(votes.expected).all():
-            taste = self._agreement.tastes(players)
-            if taste.shape[1] == votes.expected.shape[1]:
-                votes = replace(votes, lean=(taste[place] * votes.expected).sum(axis=1))
+        votes = replace(votes, lean=self._agreement.lean(votes))
         for signal in self.signals:
             if signal is not self._agreement:
                 signal.add(votes)
-        return players
+        return np.unique(votes.player)
 
     def verdicts(self, table: PlayerTable, players: Ints | None = None) -> Verdicts:
         """What is concluded of these players (of all in the table, unless named)."""
@@ -129,10 +125,10 @@ def _siblings(table: PlayerTable) -> Ints:
     own = group.copy()
     own[hosts] = np.where(group[hosts] >= 0, group[hosts], hosts)
     size = np.bincount(own[own >= 0], minlength=1)
-    return np.where((own >= 0) & (size[np.maximum(own, 0)] > 1) & (size[np.maximum(own, 0)] <= _LARGEST_GROUP), own, UNKNOWN)
+    return np.where(
+        (own >= 0) & (size[np.maximum(own, 0)] > 1) & (size[np.maximum(own, 0)] <= _LARGEST_GROUP), own, UNKNOWN
+    )
 
 
 def _only(signals: tuple[Signal, ...], kind: type[Kind]) -> Kind:
     return next(signal for signal in signals if isinstance(signal, kind))
-
-

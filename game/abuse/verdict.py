@@ -51,18 +51,54 @@ class Reason:
 REASONS: Final = {
     reason.code: reason
     for reason in (
-        Reason("random", "你的选择看起来没有看图:和图片内容无关。", "Your choices look as if the pictures were not looked at."),
+        Reason(
+            "random",
+            "你的选择看起来没有看图:和图片内容无关。",
+            "Your choices look as if the pictures were not looked at.",
+        ),
         Reason("one_sided", "你几乎总是点同一边。", "You almost always tapped the same side."),
-        Reason("patterned", "你的左右选择按固定规律重复,例如左右轮流。", "Your taps follow a fixed pattern, such as left and right in turn."),
-        Reason("contrary", "你的选择几乎总与其他玩家相反,连难分高下的款式也是。", "You almost always chose the opposite of others, even where others hesitate."),
-        Reason("pushing", "你总是选择同一家的款式,远超正常的喜欢。", "You chose one party's styles every time, far beyond what liking explains."),
-        Reason("demoting", "你总是不选同一家的款式,远超正常的不喜欢。", "You rejected one party's styles every time, far beyond what dislike explains."),
-        Reason("farmed", "你和其他账号在同一时间给出了完全相同的点击顺序。", "You and other accounts gave the same sequence of taps at the same time."),
+        Reason(
+            "patterned",
+            "你的左右选择按固定规律重复,例如左右轮流。",
+            "Your taps follow a fixed pattern, such as left and right in turn.",
+        ),
+        Reason(
+            "contrary",
+            "你的选择几乎总与其他玩家相反,连难分高下的款式也是。",
+            "You almost always chose the opposite of others, even where others hesitate.",
+        ),
+        Reason(
+            "pushing",
+            "你总是选择同一家的款式,远超正常的喜欢。",
+            "You chose one party's styles every time, far beyond what liking explains.",
+        ),
+        Reason(
+            "demoting",
+            "你总是不选同一家的款式,远超正常的不喜欢。",
+            "You rejected one party's styles every time, far beyond what dislike explains.",
+        ),
+        Reason(
+            "farmed",
+            "你和其他账号在同一时间给出了完全相同的点击顺序。",
+            "You and other accounts gave the same sequence of taps at the same time.",
+        ),
         Reason("multiplied", "同一部手机上有很多个账号在玩。", "Many accounts play on the same phone."),
-        Reason("mechanical", "你的点击节奏不像人手:太快、太均匀,或整天不停。", "The rhythm of your taps is not a hand's: too fast, too even, or all day long."),
-        Reason("too_fast", "你的很多选择快到来不及看清两张图片。", "Many of your choices came too fast to have seen both pictures."),
+        Reason(
+            "mechanical",
+            "你的点击节奏不像人手:太快、太均匀,或整天不停。",
+            "The rhythm of your taps is not a hand's: too fast, too even, or all day long.",
+        ),
+        Reason(
+            "too_fast",
+            "你的很多选择快到来不及看清两张图片。",
+            "Many of your choices came too fast to have seen both pictures.",
+        ),
         Reason("missed_gold", "有明显答案的题,你错了很多次。", "You often missed pairs that have an obvious answer."),
-        Reason("linked", "与你的手机、网络或收货地址相连的账号也有同样的异常。", "Accounts linked to yours by phone, network or address do the same."),
+        Reason(
+            "linked",
+            "与你的手机、网络或收货地址相连的账号也有同样的异常。",
+            "Accounts linked to yours by phone, network or address do the same.",
+        ),
     )
 }
 
@@ -104,7 +140,9 @@ class Verdicts:
         return tuple(codes)
 
 
-def conclude(player: Ints, votes: Ints, nats: Floats, *, signals: tuple[str, ...], content_free: tuple[bool, ...]) -> Verdicts:
+def conclude(
+    player: Ints, votes: Ints, nats: Floats, *, signals: tuple[str, ...], content_free: tuple[bool, ...]
+) -> Verdicts:
     """Combine what the signals say. nats: (n_signals, n, len(WAYS)); content_free: for each signal, whether it may mute."""
     prior = np.log([PRIOR[way] for way in WAYS])
     ways = nats.sum(axis=0) + prior
