@@ -98,5 +98,5 @@ $(LOCKED): requirements.lock
 	fi; \
 	$(PYTHON) -c 'import pip' 2>/dev/null || $$python -m venv --clear $(VENV)
 	@echo "Installing what requirements.lock names into $(VENV) (once; a minute or two) ..."
-	@quiet=$$([ -t 1 ] || echo --quiet); $(PYTHON) -m pip install $$quiet --no-input --require-hashes -r requirements.lock
+	@quiet=$$([ -t 1 ] || echo --quiet); $(PYTHON) -m pip install $$quiet --no-input --no-compile --require-hashes -r requirements.lock
 	@touch $@

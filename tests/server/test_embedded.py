@@ -45,7 +45,7 @@ def ask(url: str, sql: str) -> object:
     while True:
         try:
             return asyncio.run(once())
-        except (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError):
+        except (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InterfaceError):
             assert time.monotonic() < deadline, "waited in vain"
             time.sleep(0.02)
 

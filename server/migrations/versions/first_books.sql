@@ -16,26 +16,6 @@ CREATE TABLE accounts (
 )
  WITH (fillfactor = 70);
 
-CREATE TABLE transfers (
-    transfer_id UUID NOT NULL,
-    seq BIGINT GENERATED ALWAYS AS IDENTITY,
-    debit_account UUID NOT NULL,
-    credit_account UUID NOT NULL,
-    amount BIGINT NOT NULL,
-    at TIMESTAMP WITH TIME ZONE NOT NULL,
-    player_id UUID,
-    reverses UUID,
-    unit TEXT NOT NULL,
-    reason TEXT NOT NULL,
-    out_biz_no TEXT NOT NULL,
-    note JSONB,
-    CONSTRAINT pk_transfers PRIMARY KEY (transfer_id),
-    CONSTRAINT uq_transfers_business_key UNIQUE (reason, out_biz_no),
-    CONSTRAINT ck_transfers_amount_positive CHECK (amount > 0),
-    CONSTRAINT ck_transfers_two_accounts CHECK (debit_account <> credit_account),
-    CONSTRAINT ck_transfers_unit_known CHECK (unit in ('g', 'fen'))
-);
-
 CREATE TABLE audit_lines (
     line_id BIGINT GENERATED ALWAYS AS IDENTITY,
     at TIMESTAMP WITH TIME ZONE NOT NULL,
@@ -47,6 +27,17 @@ CREATE TABLE audit_lines (
     why TEXT DEFAULT '' NOT NULL,
     request_id TEXT DEFAULT '' NOT NULL,
     CONSTRAINT pk_audit_lines PRIMARY KEY (line_id)
+);
+
+CREATE TABLE awards (
+    kind TEXT NOT NULL,
+    fact TEXT NOT NULL,
+    player_id UUID NOT NULL,
+    amount_g INTEGER NOT NULL,
+    earned_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    transfer_id UUID,
+    CONSTRAINT pk_awards PRIMARY KEY (kind, fact),
+    CONSTRAINT ck_awards_amount_positive CHECK (amount_g > 0)
 );
 
 CREATE TABLE budgets (
@@ -78,55 +69,6 @@ CREATE TABLE caps (
     CONSTRAINT ck_caps_caps_not_negative CHECK (day_g >= 0 and total_g >= 0)
 );
 
-CREATE TABLE reserved_days (
-    scope_id UUID NOT NULL,
-    day DATE NOT NULL,
-    reserved_g BIGINT NOT NULL,
-    CONSTRAINT pk_reserved_days PRIMARY KEY (scope_id, day),
-    CONSTRAINT ck_reserved_days_reserved_not_negative CHECK (reserved_g >= 0)
-);
-
-CREATE TABLE demands (
-    process_id UUID NOT NULL,
-    budget_id UUID NOT NULL,
-    unoffered_g BIGINT NOT NULL,
-    asked_g_per_minute BIGINT NOT NULL,
-    at TIMESTAMP WITH TIME ZONE NOT NULL,
-    CONSTRAINT pk_demands PRIMARY KEY (process_id, budget_id)
-);
-
-CREATE TABLE switches (
-    switch_id BIGINT GENERATED ALWAYS AS IDENTITY,
-    scope TEXT NOT NULL,
-    target TEXT DEFAULT '' NOT NULL,
-    stops BOOLEAN NOT NULL,
-    why TEXT NOT NULL,
-    who TEXT NOT NULL,
-    at TIMESTAMP WITH TIME ZONE NOT NULL,
-    CONSTRAINT pk_switches PRIMARY KEY (switch_id),
-    CONSTRAINT ck_switches_scope_known CHECK (scope in ('all', 'test', 'kind')),
-    CONSTRAINT ck_switches_target_named CHECK ((scope = 'all') = (target = ''))
-);
-
-CREATE TABLE trees (
-    tree_id UUID NOT NULL,
-    planter_id UUID NOT NULL,
-    terms JSONB NOT NULL,
-    planted_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    applied_g BIGINT DEFAULT '0' NOT NULL,
-    CONSTRAINT pk_trees PRIMARY KEY (tree_id),
-    CONSTRAINT ck_trees_applied_not_negative CHECK (applied_g >= 0)
-);
-
-CREATE TABLE farm_days (
-    player_id UUID NOT NULL,
-    day DATE NOT NULL,
-    applications SMALLINT NOT NULL,
-    cap SMALLINT NOT NULL,
-    CONSTRAINT pk_farm_days PRIMARY KEY (player_id, day),
-    CONSTRAINT ck_farm_days_day_cap_kept CHECK (applications <= cap)
-);
-
 CREATE TABLE claims (
     player_id UUID NOT NULL,
     day DATE NOT NULL,
@@ -139,28 +81,28 @@ CREATE TABLE claims (
     CONSTRAINT pk_claims PRIMARY KEY (player_id, day)
 );
 
-CREATE TABLE awards (
-    kind TEXT NOT NULL,
-    fact TEXT NOT NULL,
-    player_id UUID NOT NULL,
-    amount_g INTEGER NOT NULL,
-    earned_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    transfer_id UUID,
-    CONSTRAINT pk_awards PRIMARY KEY (kind, fact),
-    CONSTRAINT ck_awards_amount_positive CHECK (amount_g > 0)
+CREATE TABLE damage_pictures (
+    picture_id UUID NOT NULL,
+    sealed BYTEA NOT NULL,
+    CONSTRAINT pk_damage_pictures PRIMARY KEY (picture_id)
 );
 
-CREATE TABLE invitations (
-    invitee_id UUID NOT NULL,
-    inviter_id UUID NOT NULL,
-    invited_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    amount_g INTEGER NOT NULL,
-    vetted_votes_wanted INTEGER NOT NULL,
-    vests_until TIMESTAMP WITH TIME ZONE NOT NULL,
-    state TEXT DEFAULT 'waiting' NOT NULL,
-    CONSTRAINT pk_invitations PRIMARY KEY (invitee_id),
-    CONSTRAINT ck_invitations_state_known CHECK (state in ('waiting', 'vested', 'lapsed')),
-    CONSTRAINT ck_invitations_not_oneself CHECK (inviter_id <> invitee_id)
+CREATE TABLE demands (
+    process_id UUID NOT NULL,
+    budget_id UUID NOT NULL,
+    unoffered_g BIGINT NOT NULL,
+    asked_g_per_minute BIGINT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_demands PRIMARY KEY (process_id, budget_id)
+);
+
+CREATE TABLE economies (
+    economy_id BIGINT GENERATED ALWAYS AS IDENTITY,
+    figures JSONB NOT NULL,
+    saved_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    who TEXT NOT NULL,
+    why TEXT NOT NULL,
+    CONSTRAINT pk_economies PRIMARY KEY (economy_id)
 );
 
 CREATE TABLE expiry_notices (
@@ -172,13 +114,34 @@ CREATE TABLE expiry_notices (
     CONSTRAINT pk_expiry_notices PRIMARY KEY (player_id, expires_on, days_before)
 );
 
-CREATE TABLE economies (
-    economy_id BIGINT GENERATED ALWAYS AS IDENTITY,
-    figures JSONB NOT NULL,
-    saved_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    who TEXT NOT NULL,
-    why TEXT NOT NULL,
-    CONSTRAINT pk_economies PRIMARY KEY (economy_id)
+CREATE TABLE farm_days (
+    player_id UUID NOT NULL,
+    day DATE NOT NULL,
+    applications SMALLINT NOT NULL,
+    cap SMALLINT NOT NULL,
+    CONSTRAINT pk_farm_days PRIMARY KEY (player_id, day),
+    CONSTRAINT ck_farm_days_day_cap_kept CHECK (applications <= cap)
+);
+
+CREATE TABLE fulfilment_orders (
+    order_id UUID NOT NULL,
+    player_id UUID NOT NULL,
+    tree_id UUID NOT NULL,
+    variety TEXT NOT NULL,
+    box_g INTEGER NOT NULL,
+    box_cost_fen INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    made_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    moved_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    stock_region TEXT,
+    stock_week TEXT,
+    carrier TEXT,
+    tracking_no TEXT,
+    delivered_at TIMESTAMP WITH TIME ZONE,
+    times_ordered SMALLINT DEFAULT '0' NOT NULL,
+    CONSTRAINT pk_fulfilment_orders PRIMARY KEY (order_id),
+    CONSTRAINT uq_fulfilment_orders_share UNIQUE (player_id, tree_id),
+    CONSTRAINT ck_fulfilment_orders_state_known CHECK (state in ('address_needed', 'pending', 'ordered', 'shipped', 'delivered', 'back_ordered', 'failed', 'cancelled', 'compensated'))
 );
 
 CREATE TABLE grants (
@@ -200,6 +163,19 @@ CREATE TABLE grants (
     CONSTRAINT ck_grants_end_has_moment CHECK ((state = 'held') = (final_at is null))
 );
 
+CREATE TABLE invitations (
+    invitee_id UUID NOT NULL,
+    inviter_id UUID NOT NULL,
+    invited_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    amount_g INTEGER NOT NULL,
+    vetted_votes_wanted INTEGER NOT NULL,
+    vests_until TIMESTAMP WITH TIME ZONE NOT NULL,
+    state TEXT DEFAULT 'waiting' NOT NULL,
+    CONSTRAINT pk_invitations PRIMARY KEY (invitee_id),
+    CONSTRAINT ck_invitations_state_known CHECK (state in ('waiting', 'vested', 'lapsed')),
+    CONSTRAINT ck_invitations_not_oneself CHECK (inviter_id <> invitee_id)
+);
+
 CREATE TABLE job_runs (
     job TEXT NOT NULL,
     ended_well_at TIMESTAMP WITH TIME ZONE,
@@ -208,18 +184,11 @@ CREATE TABLE job_runs (
     CONSTRAINT pk_job_runs PRIMARY KEY (job)
 );
 
-CREATE TABLE seals (
-    chain TEXT NOT NULL,
-    number BIGINT NOT NULL,
-    from_seq BIGINT NOT NULL,
-    to_seq BIGINT NOT NULL,
-    row_offsets INTEGER[] NOT NULL,
-    row_digests BYTEA NOT NULL,
-    digest BYTEA NOT NULL,
-    at TIMESTAMP WITH TIME ZONE NOT NULL,
-    CONSTRAINT pk_seals PRIMARY KEY (chain, number),
-    CONSTRAINT ck_seals_chain_known CHECK (chain in ('transfers', 'audit_lines')),
-    CONSTRAINT ck_seals_range_not_empty CHECK (from_seq < to_seq)
+CREATE TABLE merchants (
+    merchant_id UUID NOT NULL,
+    name TEXT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_merchants PRIMARY KEY (merchant_id)
 );
 
 CREATE TABLE players (
@@ -252,31 +221,26 @@ CREATE TABLE prize_stock (
     CONSTRAINT ck_prize_stock_week_is_iso CHECK (week ~ '^[0-9]{4}-W[0-9]{2}$')
 );
 
-CREATE TABLE fulfilment_orders (
-    order_id UUID NOT NULL,
-    player_id UUID NOT NULL,
-    tree_id UUID NOT NULL,
-    variety TEXT NOT NULL,
-    box_g INTEGER NOT NULL,
-    box_cost_fen INTEGER NOT NULL,
-    state TEXT NOT NULL,
-    made_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    moved_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    stock_region TEXT,
-    stock_week TEXT,
-    carrier TEXT,
-    tracking_no TEXT,
-    delivered_at TIMESTAMP WITH TIME ZONE,
-    times_ordered SMALLINT DEFAULT '0' NOT NULL,
-    CONSTRAINT pk_fulfilment_orders PRIMARY KEY (order_id),
-    CONSTRAINT uq_fulfilment_orders_share UNIQUE (player_id, tree_id),
-    CONSTRAINT ck_fulfilment_orders_state_known CHECK (state in ('address_needed', 'pending', 'ordered', 'shipped', 'delivered', 'back_ordered', 'failed', 'cancelled', 'compensated'))
+CREATE TABLE reserved_days (
+    scope_id UUID NOT NULL,
+    day DATE NOT NULL,
+    reserved_g BIGINT NOT NULL,
+    CONSTRAINT pk_reserved_days PRIMARY KEY (scope_id, day),
+    CONSTRAINT ck_reserved_days_reserved_not_negative CHECK (reserved_g >= 0)
 );
 
-CREATE TABLE damage_pictures (
-    picture_id UUID NOT NULL,
-    sealed BYTEA NOT NULL,
-    CONSTRAINT pk_damage_pictures PRIMARY KEY (picture_id)
+CREATE TABLE seals (
+    chain TEXT NOT NULL,
+    number BIGINT NOT NULL,
+    from_seq BIGINT NOT NULL,
+    to_seq BIGINT NOT NULL,
+    row_offsets INTEGER[] NOT NULL,
+    row_digests BYTEA NOT NULL,
+    digest BYTEA NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_seals PRIMARY KEY (chain, number),
+    CONSTRAINT ck_seals_chain_known CHECK (chain in ('transfers', 'audit_lines')),
+    CONSTRAINT ck_seals_range_not_empty CHECK (from_seq < to_seq)
 );
 
 CREATE TABLE snapshots (
@@ -289,11 +253,47 @@ CREATE TABLE snapshots (
     CONSTRAINT pk_snapshots PRIMARY KEY (test_id, version)
 );
 
-CREATE TABLE merchants (
-    merchant_id UUID NOT NULL,
-    name TEXT NOT NULL,
-    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    CONSTRAINT pk_merchants PRIMARY KEY (merchant_id)
+CREATE TABLE switches (
+    switch_id BIGINT GENERATED ALWAYS AS IDENTITY,
+    scope TEXT NOT NULL,
+    target TEXT DEFAULT '' NOT NULL,
+    stops BOOLEAN NOT NULL,
+    why TEXT NOT NULL,
+    who TEXT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_switches PRIMARY KEY (switch_id),
+    CONSTRAINT ck_switches_scope_known CHECK (scope in ('all', 'test', 'kind')),
+    CONSTRAINT ck_switches_target_named CHECK ((scope = 'all') = (target = ''))
+);
+
+CREATE TABLE transfers (
+    transfer_id UUID NOT NULL,
+    seq BIGINT GENERATED ALWAYS AS IDENTITY,
+    debit_account UUID NOT NULL,
+    credit_account UUID NOT NULL,
+    amount BIGINT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    player_id UUID,
+    reverses UUID,
+    unit TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    out_biz_no TEXT NOT NULL,
+    note JSONB,
+    CONSTRAINT pk_transfers PRIMARY KEY (transfer_id),
+    CONSTRAINT uq_transfers_business_key UNIQUE (reason, out_biz_no),
+    CONSTRAINT ck_transfers_amount_positive CHECK (amount > 0),
+    CONSTRAINT ck_transfers_two_accounts CHECK (debit_account <> credit_account),
+    CONSTRAINT ck_transfers_unit_known CHECK (unit in ('g', 'fen'))
+);
+
+CREATE TABLE trees (
+    tree_id UUID NOT NULL,
+    planter_id UUID NOT NULL,
+    terms JSONB NOT NULL,
+    planted_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    applied_g BIGINT DEFAULT '0' NOT NULL,
+    CONSTRAINT pk_trees PRIMARY KEY (tree_id),
+    CONSTRAINT ck_trees_applied_not_negative CHECK (applied_g >= 0)
 );
 
 CREATE TABLE votes (
@@ -321,49 +321,18 @@ CREATE TABLE votes (
     CONSTRAINT ck_votes_offer_not_negative CHECK (offer_g >= 0)
 );
 
-CREATE TABLE reservations (
-    block_id UUID NOT NULL,
-    budget_id UUID NOT NULL,
-    process_id UUID NOT NULL,
-    reserved_g BIGINT NOT NULL,
-    day DATE NOT NULL,
-    reserved_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    lapses_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    releasable_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    look_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    undealt_g BIGINT,
-    releases INTEGER DEFAULT '0' NOT NULL,
-    released_at TIMESTAMP WITH TIME ZONE,
-    CONSTRAINT pk_reservations PRIMARY KEY (block_id),
-    CONSTRAINT ck_reservations_reserved_positive CHECK (reserved_g > 0),
-    CONSTRAINT ck_reservations_moments_in_order CHECK (reserved_at <= lapses_at and lapses_at <= releasable_at),
-    CONSTRAINT fk_reservations_budget_id FOREIGN KEY(budget_id) REFERENCES budgets (budget_id)
-);
-
-CREATE TABLE paces (
-    budget_id UUID NOT NULL,
-    begins_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    ends_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    promised_at_start_g BIGINT NOT NULL,
-    target_g BIGINT NOT NULL,
-    budget_g BIGINT NOT NULL,
-    deal_permille INTEGER NOT NULL,
-    at TIMESTAMP WITH TIME ZONE NOT NULL,
-    CONSTRAINT pk_paces PRIMARY KEY (budget_id),
-    CONSTRAINT ck_paces_permille CHECK (deal_permille between 0 and 1000),
-    CONSTRAINT fk_paces_budget_id FOREIGN KEY(budget_id) REFERENCES budgets (budget_id)
-);
-
-CREATE TABLE tree_members (
-    player_id UUID NOT NULL,
-    tree_id UUID NOT NULL,
-    place SMALLINT NOT NULL,
-    joined_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    harvested_at TIMESTAMP WITH TIME ZONE,
-    donated BOOLEAN DEFAULT false NOT NULL,
-    CONSTRAINT pk_tree_members PRIMARY KEY (player_id, tree_id),
-    CONSTRAINT uq_tree_members_place UNIQUE (tree_id, place),
-    CONSTRAINT fk_tree_members_tree_id FOREIGN KEY(tree_id) REFERENCES trees (tree_id)
+CREATE TABLE api_keys (
+    key_id UUID NOT NULL,
+    digest BYTEA NOT NULL,
+    merchant_id UUID,
+    name TEXT NOT NULL,
+    scopes JSONB NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE,
+    revoked_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_api_keys PRIMARY KEY (key_id),
+    CONSTRAINT uq_api_keys_digest UNIQUE (digest),
+    CONSTRAINT fk_api_keys_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchants (merchant_id)
 );
 
 CREATE TABLE applications (
@@ -378,12 +347,56 @@ CREATE TABLE applications (
     CONSTRAINT fk_applications_tree_id FOREIGN KEY(tree_id) REFERENCES trees (tree_id)
 );
 
-CREATE TABLE tree_stages (
-    tree_id UUID NOT NULL,
-    stage TEXT NOT NULL,
-    reached_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    CONSTRAINT pk_tree_stages PRIMARY KEY (tree_id, stage),
-    CONSTRAINT fk_tree_stages_tree_id FOREIGN KEY(tree_id) REFERENCES trees (tree_id)
+CREATE TABLE damage_reports (
+    report_id UUID NOT NULL,
+    order_id UUID NOT NULL,
+    player_id UUID NOT NULL,
+    delivered_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    text TEXT NOT NULL,
+    picture_id UUID NOT NULL,
+    reported_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    state TEXT DEFAULT 'open' NOT NULL,
+    answer TEXT,
+    answered_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_damage_reports PRIMARY KEY (report_id),
+    CONSTRAINT uq_damage_reports_delivery UNIQUE (order_id, delivered_at),
+    CONSTRAINT ck_damage_reports_state_known CHECK (state in ('open', 'resent', 'compensated', 'declined')),
+    CONSTRAINT fk_damage_reports_order_id FOREIGN KEY(order_id) REFERENCES fulfilment_orders (order_id)
+);
+
+CREATE TABLE order_addresses (
+    order_id UUID NOT NULL,
+    sealed BYTEA NOT NULL,
+    given_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_order_addresses PRIMARY KEY (order_id),
+    CONSTRAINT fk_order_addresses_order_id FOREIGN KEY(order_id) REFERENCES fulfilment_orders (order_id)
+);
+
+CREATE TABLE order_moves (
+    move_id BIGINT GENERATED ALWAYS AS IDENTITY,
+    order_id UUID NOT NULL,
+    from_state TEXT NOT NULL,
+    to_state TEXT NOT NULL,
+    mover TEXT NOT NULL,
+    who TEXT NOT NULL,
+    note TEXT DEFAULT '' NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_order_moves PRIMARY KEY (move_id),
+    CONSTRAINT fk_order_moves_order_id FOREIGN KEY(order_id) REFERENCES fulfilment_orders (order_id)
+);
+
+CREATE TABLE paces (
+    budget_id UUID NOT NULL,
+    begins_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    ends_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    promised_at_start_g BIGINT NOT NULL,
+    target_g BIGINT NOT NULL,
+    budget_g BIGINT NOT NULL,
+    deal_permille INTEGER NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_paces PRIMARY KEY (budget_id),
+    CONSTRAINT ck_paces_permille CHECK (deal_permille between 0 and 1000),
+    CONSTRAINT fk_paces_budget_id FOREIGN KEY(budget_id) REFERENCES budgets (budget_id)
 );
 
 CREATE TABLE platform_identities (
@@ -423,42 +436,23 @@ CREATE TABLE prize_boxes (
     CONSTRAINT fk_prize_boxes_variety_region_week FOREIGN KEY(variety, region, week) REFERENCES prize_stock (variety, region, week)
 );
 
-CREATE TABLE order_moves (
-    move_id BIGINT GENERATED ALWAYS AS IDENTITY,
-    order_id UUID NOT NULL,
-    from_state TEXT NOT NULL,
-    to_state TEXT NOT NULL,
-    mover TEXT NOT NULL,
-    who TEXT NOT NULL,
-    note TEXT DEFAULT '' NOT NULL,
-    at TIMESTAMP WITH TIME ZONE NOT NULL,
-    CONSTRAINT pk_order_moves PRIMARY KEY (move_id),
-    CONSTRAINT fk_order_moves_order_id FOREIGN KEY(order_id) REFERENCES fulfilment_orders (order_id)
-);
-
-CREATE TABLE order_addresses (
-    order_id UUID NOT NULL,
-    sealed BYTEA NOT NULL,
-    given_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    CONSTRAINT pk_order_addresses PRIMARY KEY (order_id),
-    CONSTRAINT fk_order_addresses_order_id FOREIGN KEY(order_id) REFERENCES fulfilment_orders (order_id)
-);
-
-CREATE TABLE damage_reports (
-    report_id UUID NOT NULL,
-    order_id UUID NOT NULL,
-    player_id UUID NOT NULL,
-    delivered_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    text TEXT NOT NULL,
-    picture_id UUID NOT NULL,
-    reported_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    state TEXT DEFAULT 'open' NOT NULL,
-    answer TEXT,
-    answered_at TIMESTAMP WITH TIME ZONE,
-    CONSTRAINT pk_damage_reports PRIMARY KEY (report_id),
-    CONSTRAINT uq_damage_reports_delivery UNIQUE (order_id, delivered_at),
-    CONSTRAINT ck_damage_reports_state_known CHECK (state in ('open', 'resent', 'compensated', 'declined')),
-    CONSTRAINT fk_damage_reports_order_id FOREIGN KEY(order_id) REFERENCES fulfilment_orders (order_id)
+CREATE TABLE reservations (
+    block_id UUID NOT NULL,
+    budget_id UUID NOT NULL,
+    process_id UUID NOT NULL,
+    reserved_g BIGINT NOT NULL,
+    day DATE NOT NULL,
+    reserved_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    lapses_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    releasable_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    look_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    undealt_g BIGINT,
+    releases INTEGER DEFAULT '0' NOT NULL,
+    released_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_reservations PRIMARY KEY (block_id),
+    CONSTRAINT ck_reservations_reserved_positive CHECK (reserved_g > 0),
+    CONSTRAINT ck_reservations_moments_in_order CHECK (reserved_at <= lapses_at and lapses_at <= releasable_at),
+    CONSTRAINT fk_reservations_budget_id FOREIGN KEY(budget_id) REFERENCES budgets (budget_id)
 );
 
 CREATE TABLE staff (
@@ -477,20 +471,6 @@ CREATE TABLE staff (
     CONSTRAINT pk_staff PRIMARY KEY (user_id),
     CONSTRAINT uq_staff_login UNIQUE (login),
     CONSTRAINT fk_staff_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchants (merchant_id)
-);
-
-CREATE TABLE api_keys (
-    key_id UUID NOT NULL,
-    digest BYTEA NOT NULL,
-    merchant_id UUID,
-    name TEXT NOT NULL,
-    scopes JSONB NOT NULL,
-    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    expires_at TIMESTAMP WITH TIME ZONE,
-    revoked_at TIMESTAMP WITH TIME ZONE,
-    CONSTRAINT pk_api_keys PRIMARY KEY (key_id),
-    CONSTRAINT uq_api_keys_digest UNIQUE (digest),
-    CONSTRAINT fk_api_keys_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchants (merchant_id)
 );
 
 CREATE TABLE style_tests (
@@ -513,6 +493,26 @@ CREATE TABLE style_tests (
     CONSTRAINT ck_style_tests_state_known CHECK (state in ('draft', 'review', 'running', 'paused', 'decided', 'stopped', 'archived')),
     CONSTRAINT ck_style_tests_budget_not_negative CHECK (budget_fen >= 0),
     CONSTRAINT fk_style_tests_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchants (merchant_id)
+);
+
+CREATE TABLE tree_members (
+    player_id UUID NOT NULL,
+    tree_id UUID NOT NULL,
+    place SMALLINT NOT NULL,
+    joined_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    harvested_at TIMESTAMP WITH TIME ZONE,
+    donated BOOLEAN DEFAULT false NOT NULL,
+    CONSTRAINT pk_tree_members PRIMARY KEY (player_id, tree_id),
+    CONSTRAINT uq_tree_members_place UNIQUE (tree_id, place),
+    CONSTRAINT fk_tree_members_tree_id FOREIGN KEY(tree_id) REFERENCES trees (tree_id)
+);
+
+CREATE TABLE tree_stages (
+    tree_id UUID NOT NULL,
+    stage TEXT NOT NULL,
+    reached_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_tree_stages PRIMARY KEY (tree_id, stage),
+    CONSTRAINT fk_tree_stages_tree_id FOREIGN KEY(tree_id) REFERENCES trees (tree_id)
 );
 
 CREATE TABLE console_sessions (
