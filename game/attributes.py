@@ -61,7 +61,9 @@ class Attribute:
 
     def _number(self, value: object) -> float:
         try:
-            number = float(_bare(value)) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+            number = (
+                float(_bare(value)) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+            )
         except ValueError:
             number = None
         if number is None or not abs(number) < 1e9:  # NaN is not below anything
@@ -138,15 +140,18 @@ VOCABULARY: tuple[Attribute, ...] = (
         "hooded|连帽|Hooded", "polo|Polo领|Polo collar",
     )),
     Attribute("fabric", "面料", "Fabric", also=("材质", "material"), levels=_levels(
-        "cotton|棉|Cotton|纯棉|全棉", "linen|亚麻|Linen|麻|棉麻", "silk|真丝|Silk|丝", "wool|羊毛|Wool", "denim|牛仔|Denim",
-        "chiffon|雪纺|Chiffon", "polyester|聚酯|Polyester|涤纶", "knit|针织|Knit", "lace|蕾丝|Lace", "leather|皮革|Leather",
+        "cotton|棉|Cotton|纯棉|全棉", "linen|亚麻|Linen|麻|棉麻", "silk|真丝|Silk|丝", "wool|羊毛|Wool",
+        "denim|牛仔|Denim",
+        "chiffon|雪纺|Chiffon", "polyester|聚酯|Polyester|涤纶", "knit|针织|Knit", "lace|蕾丝|Lace",
+        "leather|皮革|Leather",
     )),
     Attribute("silhouette", "版型", "Silhouette", open=False, also=("廓形", "fit"), levels=_levels(
         "slim|修身|Slim", "regular|合身|Regular", "loose|宽松|Loose|oversize", "a-line|A字|A-line|A 字",
         "straight|直筒|Straight",
     )),
     Attribute("pattern", "图案", "Pattern", also=("花型", "print"), levels=_levels(
-        "plain|纯色|Plain|素色", "stripes|条纹|Stripes", "checks|格纹|Checks|格子", "dots|波点|Dots", "floral|碎花|Floral|花",
+        "plain|纯色|Plain|素色", "stripes|条纹|Stripes", "checks|格纹|Checks|格子", "dots|波点|Dots",
+        "floral|碎花|Floral|花",
     )),
     Attribute("waist", "腰型", "Waist", also=("腰线",), levels=_levels(
         "high|高腰|High", "natural|中腰|Natural", "low|低腰|Low", "none|无腰线|None",
@@ -211,7 +216,9 @@ def _declared(name: str, about: object) -> Attribute:
     levels = about.get("levels", ())
     if not isinstance(levels, list | tuple) or not all(isinstance(one, str) and one.strip() for one in levels):
         raise AttributeRefused(
-            name, en='levels is a list of texts, like ["碎花", "纯色"].', zh='levels 应为一组文字，例如 ["碎花", "纯色"]。'
+            name,
+            en='levels is a list of texts, like ["碎花", "纯色"].',
+            zh='levels 应为一组文字，例如 ["碎花", "纯色"]。',
         )
     kind = about.get("kind", "category")
     if kind not in ("category", "number"):

@@ -1,10 +1,11 @@
-"""Draws the twelve dresses of the sample test: three colours, two sleeves, two lengths, and two poor pictures beside them.
+"""Draws the twelve dresses of the sample test (three colours, two sleeves, two lengths) and two poor pictures.
 
     python samples/draw_dresses.py [--only NAME] [--png] [OUT]
 
-Every dress is a relief: a height above the paper for each point of the cloth, lit from the upper left, tinted by three tones
-of one colour, and outlined. Folds, seams and hems come from the relief, so the light agrees with the cut. Four cuts, each with
-its own silhouette, are sewn in three colours. No chance is left in it: folds are scattered by a seeded generator.
+Every dress is a relief: a height above the paper for each point of the cloth, lit from the upper left, tinted by a few
+tones of one colour, and outlined. Folds, seams and hems come from the relief, so the light agrees with the cut. Four
+cuts, each with its own silhouette, are sewn in three colours. Nothing is left to chance: folds are scattered by a
+seeded generator.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +54,7 @@ WOOD = Dye((78, 50, 30), (112, 74, 46), (150, 104, 68), (186, 142, 104), (66, 42
 BRASS = Dye((104, 82, 46), (146, 120, 72), (184, 158, 104), (222, 204, 158), (84, 66, 38))
 
 
-# --- geometry -------------------------------------------------------------------------------------------------------------
+# --- geometry -------------------------------------------------------------------------------------
 
 
 def through(*points: tuple[float, float]) -> Curve:
@@ -89,7 +91,7 @@ def bezier(*points: tuple[float, float], steps: int = 40) -> Points:
     t = np.linspace(0, 1, steps)[:, None]
     layer = [np.array(p, dtype=np.float64)[None, :] for p in points]
     while len(layer) > 1:
-        layer = [a * (1 - t) + b * t for a, b in zip(layer, layer[1:], strict=False)]
+        layer = [a * (1 - t) + b * t for a, b in pairwise(layer)]
     return [(float(x), float(y)) for x, y in layer[0]]
 
 
@@ -130,7 +132,7 @@ class Mask:
         return Mask(self.row, self.column, self.covered * (1 - other.seen_in(*self.window)))
 
     def blurred(self, radius: float) -> Mask:
-        """Its soft image: a Gaussian blur of this radius (in units of the picture), on a window that has room for it."""
+        """Its soft image: a Gaussian blur (radius in units of the picture) on a window that has room for it."""
         margin = round(radius * SCALE * 3)
         shrink = max(1, int(radius * SCALE / 5))
         rows, columns = self.window
@@ -224,12 +226,12 @@ def _dashes(points: Points, dash: tuple[float, float]) -> list[Points]:
     return parts
 
 
-# --- cloth ----------------------------------------------------------------------------------------------------------------
+# --- cloth ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """A ridge of cloth that runs from `top` to `foot` (both across the piece, 0..1), swelling from `start` (0..1 down)."""
+    """A ridge of cloth from `top` to `foot` (both across the piece, 0..1) that swells from `start` (0..1 down)."""
 
     top: float
     foot: float
@@ -399,7 +401,7 @@ def _tinted(tone: Field, dye: Dye) -> Field:
     return np.stack([np.interp(tone, stops, colours[:, c]) for c in range(3)], axis=-1).astype(np.float32)
 
 
-# --- the room and the form ------------------------------------------------------------------------------------------------
+# --- the room and the form ------------------------------------------------------------------------
 
 FLOOR = 1086
 
@@ -408,7 +410,7 @@ def draw_room(canvas: Canvas, *, reach: float) -> None:
     """A plain studio wall with a soft light on it, and the shadow on the floor."""
     x, y = places((slice(0, HEIGHT * SCALE), slice(0, WIDTH * SCALE)))
     glow = np.exp(-(((x - 400) / 470) ** 2 + ((y - 430) / 620) ** 2))
-    canvas.rgb[:] = np.array([231, 226, 219]) + (glow[..., None] - 0.55) * np.array([15, 15, 16])
+    canvas.rgb[:] = np.array([223, 215, 209]) + (glow[..., None] - 0.55) * np.array([17, 17, 17])
     canvas.rgb += smoothstep(y, FLOOR - 62, FLOOR - 10)[..., None] * np.array([-9, -10, -11])
     canvas.shade(ellipse(MIDDLE + 18, FLOOR + 4, 150, 17).blurred(12), 0.30)
     canvas.shade(ellipse(MIDDLE + 26, FLOOR + 4, reach, 26).blurred(26), 0.22)
@@ -425,8 +427,9 @@ def draw_stand(canvas: Canvas) -> None:
 
 def draw_form(canvas: Canvas) -> None:
     """A tailor's form in linen with a turned wooden cap."""
-    half = through((168, 38), (190, 39), (205, 46), (217, 70), (229, 96), (243, 108), (268, 106), (300, 101), (335, 109),
-                   (370, 108), (420, 88), (456, 77), (500, 92), (560, 118), (610, 118), (626, 112))  # fmt: skip
+    half = through((168, 38), (190, 39), (205, 46), (217, 70), (229, 96), (243, 108), (268, 106), (300, 101),
+                   (335, 109), (370, 108), (420, 88), (456, 77), (500, 92), (560, 118), (610, 118),
+                   (626, 112))  # fmt: skip
     torso = Piece(lambda y: -half(y), half, sagging(166, 5), sagging(624, 16), round_by=0.5)
     canvas.sew(torso.hang(), LINEN, shadow=0)
     canvas.paint(stroke([(MIDDLE, 172), (MIDDLE, 630)], 1.2), LINEN.pen, 0.35)
@@ -444,7 +447,7 @@ def sagging(level: float, sag: float) -> Curve:
     return lambda u: level + sag * (1 - (2 * u - 1) ** 2)
 
 
-# --- what all cuts share --------------------------------------------------------------------------------------------------
+# --- what all cuts share --------------------------------------------------------------------------
 
 SHOULDER = through((0.0, 238), (0.06, 228), (0.28, 203), (0.36, 194), (0.64, 194), (0.72, 203), (0.94, 228), (1.0, 238))
 BODICE_HALF = through((194, 112), (238, 112), (264, 106), (300, 103), (338, 114), (372, 112), (420, 92), (458, 81))
@@ -533,7 +536,7 @@ def mirrored(points: Points) -> Points:
     return [(2 * MIDDLE - x, y) for x, y in points]
 
 
-# --- the four cuts --------------------------------------------------------------------------------------------------------
+# --- the four cuts --------------------------------------------------------------------------------
 
 
 def sew_puff_mini(canvas: Canvas, dye: Dye) -> None:
@@ -563,7 +566,13 @@ def sew_puff_mini(canvas: Canvas, dye: Dye) -> None:
     canvas.sew(front, dye)
     seam(canvas, dye, bezier((384, 273), (450, 283), (516, 273)), front, opacity=0.4)
     for side in (-1, 1):
-        seam(canvas, dye, bezier((450 + side * 66, 272), (450 + side * 58, 350), (450 + side * 36, 462)), front, opacity=0.4)
+        seam(
+            canvas,
+            dye,
+            bezier((450 + side * 66, 272), (450 + side * 58, 350), (450 + side * 36, 462)),
+            front,
+            opacity=0.4,
+        )
     seam(canvas, dye, bezier((369, 459), (450, 472), (531, 459)), hung, stitched=True)
     seam(canvas, dye, [(459, 278), (459, 465)], front)
     for y in (295, 330, 365, 400, 435):
@@ -612,7 +621,9 @@ def sew_wrap_maxi(canvas: Canvas, dye: Dye) -> None:
         canvas.sew(tail.hang(), dye)
     loop = through((0, 5), (14, 12), (34, 15), (50, 9), (56, 2))
     for angle in (58, -70):
-        bow = Piece(lambda y: -loop(y), loop, constant(0), constant(56), frame=Frame(MIDDLE + 48, 460, angle), round_by=0.6)
+        bow = Piece(
+            lambda y: -loop(y), loop, constant(0), constant(56), frame=Frame(MIDDLE + 48, 460, angle), round_by=0.6
+        )
         canvas.sew(bow.hang(), dye)
     knot = Piece(constant(-9), constant(9), sagging(450, -3), sagging(474, 3), frame=Frame(MIDDLE + 48), round_by=0.7)
     canvas.sew(knot.hang(), dye)
@@ -635,7 +646,8 @@ def sew_shirt_mini(canvas: Canvas, dye: Dye) -> None:
     arm = through((-20, 3), (-12, 22), (6, 36), (44, 43), (150, 40), (240, 38), (296, 41), (318, 34))
     for sleeve in on_both_arms(lambda far: Piece(
         lambda y: -arm(y), arm, constant(-20), sagging(316, 5),
-        folds=[Fold(0.2, 0.55, 0.09, 7, 0.25, 0.75), Fold(0.85, 0.45, 0.09, 7, 0.1, 0.6), Fold(0.75, 0.3, 0.08, 6, 0.45, 0.95)],
+        folds=[Fold(0.2, 0.55, 0.09, 7, 0.25, 0.75), Fold(0.85, 0.45, 0.09, 7, 0.1, 0.6),
+               Fold(0.75, 0.3, 0.08, 6, 0.45, 0.95)],
         gathers=gathers_at(evenly(4, 0.2), width=0.06, height=7, reach=0.35),
         frame=Frame(MIDDLE - 106, 242, 13, mirrored=far), round_by=0.55,
     )):  # fmt: skip
@@ -643,11 +655,24 @@ def sew_shirt_mini(canvas: Canvas, dye: Dye) -> None:
         lay_cuff(canvas, dye, sleeve.frame, half=34, top=314, foot=350)
     hung = skirt.hang()
     canvas.sew(hung, dye)
-    opening = polygon([(400, 150), *bezier((398, 196), (420, 240), (452, 292)), *bezier((452, 292), (482, 240), (502, 196)), (500, 150)])
+    opening = polygon(
+        [
+            (400, 150),
+            *bezier((398, 196), (420, 240), (452, 292)),
+            *bezier((452, 292), (482, 240), (502, 196)),
+            (500, 150),
+        ]
+    )
     front = bodice(pulls_into_waist(9, 6), ease=7) - opening
     canvas.sew(front, dye)
     for side in (-1, 1):
-        seam(canvas, dye, bezier((450 + side * 110, 248), (450 + side * 70, 256), (450 + side * 60, 252)), front, opacity=0.35)
+        seam(
+            canvas,
+            dye,
+            bezier((450 + side * 110, 248), (450 + side * 70, 256), (450 + side * 60, 252)),
+            front,
+            opacity=0.35,
+        )
         pocket = polygon([(450 + side * x, y) for x, y in ((34, 322), (84, 318), (82, 370), (59, 382), (36, 372))])
         canvas.shade((pocket.blurred(3) & front.mask) - pocket, 0.3)
         canvas.paint(pocket.rim(), dye.pen, 0.55)
@@ -657,7 +682,8 @@ def sew_shirt_mini(canvas: Canvas, dye: Dye) -> None:
         seam(canvas, dye, [(MIDDLE + x, 460), (MIDDLE + x, 790)], hung)
         canvas.paint(stroke([(MIDDLE + x * 0.62, 306), (MIDDLE + x * 0.62, 768)], 0.9, dash=(4, 3.2)), dye.pen, 0.3)
     wing = [*bezier((447, 296), (428, 246), (409, 190)), *bezier((409, 190), (400, 182), (390, 196)),
-            *bezier((390, 196), (374, 232), (362, 268)), *bezier((362, 268), (398, 272), (424, 262)), (447, 296)]  # fmt: skip
+            *bezier((390, 196), (374, 232), (362, 268)), *bezier((362, 268), (398, 272), (424, 262)),
+            (447, 296)]  # fmt: skip
     for points in (mirrored(wing), wing):
         part = polygon(points)
         canvas.sew(Cloth(part, 5 * part.blurred(5).seen_in(*part.window)), dye, shadow=0.5)
@@ -694,7 +720,10 @@ def sew_tiered_maxi(canvas: Canvas, dye: Dye) -> None:
         lay_cuff(canvas, dye, sleeve.frame, half=30, top=322, foot=348)
     for i, (top, foot, half, n) in reversed(list(enumerate(tiers))):
         chance = random.Random(50 + i)
-        gathers = [Fold(t, t, 0.4 / n, 9 * chance.uniform(0.5, 1.1), -0.75, chance.uniform(0.3, 0.6)) for t in evenly(n * 2, 0.04)]
+        gathers = [
+            Fold(t, t, 0.4 / n, 9 * chance.uniform(0.5, 1.1), -0.75, chance.uniform(0.3, 0.6))
+            for t in evenly(n * 2, 0.04)
+        ]
         tier = Piece(
             lambda y, half=half: -half(y), half, sagging(top, 7 + 3 * i), sagging(foot, 14 + 3 * i),
             folds=scattered_folds(60 + i, n, height=12 + 2 * i, width=0.6 / n, spread=0.95, start=0.2) + gathers,
@@ -710,8 +739,8 @@ def sew_tiered_maxi(canvas: Canvas, dye: Dye) -> None:
     outer = [(450 + (x - 450) * 1.17, y + 11 + 2.2 * np.sin(k * 1.3)) for k, (x, y) in enumerate(ring)]
     ruffle = polygon([*ring, *reversed(outer)]) & front.mask
     x, y = places(ruffle.window)
-    canvas.sew(Cloth(ruffle, 7 * ruffle.blurred(5).seen_in(*ruffle.window) + 2 * np.sin(np.arctan2(y - 180, x - 450) * 46)),
-               dye, shadow=0.45)  # fmt: skip
+    crimps = 2 * np.sin(np.arctan2(y - 180, x - 450) * 46)
+    canvas.sew(Cloth(ruffle, 7 * ruffle.blurred(5).seen_in(*ruffle.window) + crimps), dye, shadow=0.45)
     for side in (-1, 1):
         tie = bezier((450, 240), (450 + side * 10, 290), (450 + side * 17, 338))
         canvas.paint(stroke(tie, 3.2), dye.pen, 0.75)
@@ -745,7 +774,10 @@ def draw_poor_picture(cut: str, *, turned: float, seed: int) -> Image.Image:
     """A picture that nobody prefers: crumpled cloth of a dull colour, hung crooked, badly lit, out of focus."""
     chance = random.Random(seed)
     picture = draw_dress(MUD, cut)
-    waves = [(chance.uniform(0.004, 0.02), chance.uniform(0.004, 0.02), chance.uniform(0, 6.28), chance.uniform(2, 5)) for _ in range(9)]
+    waves = [
+        (chance.uniform(0.004, 0.02), chance.uniform(0.004, 0.02), chance.uniform(0, 6.28), chance.uniform(2, 5))
+        for _ in range(9)
+    ]
 
     def crumpled(x: float, y: float) -> tuple[float, float]:
         shift = [size * np.sin(6.28 * (a * x + b * y) + at) for a, b, at, size in waves]

@@ -1,8 +1,8 @@
 """Merchants' pictures: what is refused and why, what is warned of, and the three clean sizes that players are shown.
 
-Nothing of an upload is kept as it came. Its format is read from its content, its size from its header before any pixel is
-decoded, and what players get is drawn anew: upright, on white, in sRGB, without metadata. These functions take seconds of
-processor time for a large picture; callers run them in a thread.
+Nothing of an upload is kept as it came. Its format is read from its content, its size from its header before any
+pixel is decoded, and what players get is drawn anew: upright, on white, in sRGB, without metadata. These functions
+take seconds of processor time for a large picture; callers run them in a thread.
 """
 
 import hashlib
@@ -61,21 +61,21 @@ class PictureFormat(PictureRefused):
 
 
 class PictureTooLarge(PictureRefused):
-    """ "{name}" measures {width} x {height} pixels; at most {limit_megapixels} million pixels and {limit_side} on a side."""
+    """ "{name}" has {width} x {height} pixels; at most {limit_megapixels} million and {limit_side} on a side."""
 
     code = "picture_too_large"
     zh = "“{name}”是 {width} x {height} 像素；最多 {limit_megapixels} 百万像素，单边不超过 {limit_side}。"
 
 
 class PictureTooSmall(PictureRefused):
-    """ "{name}" measures {width} x {height} pixels; players need at least {limit_side} on each side, better 1080 across."""
+    """ "{name}" has {width} x {height} pixels; players need at least {limit_side} on each side, better 1080 across."""
 
     code = "picture_too_small"
     zh = "“{name}”只有 {width} x {height} 像素；每边至少 {limit_side}，宽度最好 1080 以上。"
 
 
 class PictureTooLong(PictureRefused):
-    """ "{name}" measures {width} x {height} pixels, a strip; one side may be at most 3 times the other. Crop it to 3:4."""
+    """ "{name}" has {width} x {height} pixels, a strip; one side is at most 3 times the other. Crop it to 3:4."""
 
     code = "picture_too_long"
     zh = "“{name}”是 {width} x {height} 像素的长条图；长边不能超过短边的 3 倍，请裁成 3:4。"
@@ -185,7 +185,7 @@ def check_picture(data: bytes, *, name: str) -> CheckedPicture:
     )
 
 
-# --- what a file is, before anything is decoded -----------------------------------------------------------------------------
+# --- what a file is, before anything is decoded ---------------------------------------------------
 
 _OTHERS: tuple[tuple[bytes, str], ...] = (
     (b"GIF8", "a GIF"),
@@ -336,7 +336,7 @@ def _refuse_polyglot(data: bytes, anatomy: _Anatomy, *, name: str, kind: str) ->
         raise PicturePolyglot(name=name, format=kind, found=found)
 
 
-# --- decoding ---------------------------------------------------------------------------------------------------------------
+# --- decoding -------------------------------------------------------------------------------------
 
 _READERS: dict[str, type[ImageFile.ImageFile]] = {
     "JPEG": JpegImagePlugin.JpegImageFile,
@@ -453,7 +453,7 @@ def _encoded(picture: Image.Image, size: str) -> EncodedPicture:
     return EncodedPicture(size, scaled.width, scaled.height, out.getvalue())
 
 
-# --- what is warned of ------------------------------------------------------------------------------------------------------
+# --- what is warned of ----------------------------------------------------------------------------
 
 
 def _warnings(picture: Image.Image, grey: np.ndarray) -> tuple[str, ...]:
@@ -475,7 +475,7 @@ def _warnings(picture: Image.Image, grey: np.ndarray) -> tuple[str, ...]:
 
 
 def _sharpness(grey: np.ndarray) -> float:
-    """The strongest edges of a picture (99.5th percentile of the Laplacian), relative to its contrast: 100 is razor sharp."""
+    """The strongest edges (99.5th percentile of the Laplacian) relative to the contrast; 100 is razor sharp."""
     laplacian = np.abs(4 * grey[1:-1, 1:-1] - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:])
     low, high = np.percentile(grey, (1, 99))
     return float(np.percentile(laplacian, 99.5) / max(high - low, 10.0) * 100)
@@ -493,7 +493,7 @@ def _busy_border(picture: Image.Image) -> bool:
     return bool((border > 14).mean() > 0.12)
 
 
-# --- near-duplicates --------------------------------------------------------------------------------------------------------
+# --- near-duplicates ------------------------------------------------------------------------------
 
 _GRID = 6
 
@@ -501,7 +501,7 @@ _GRID = 6
 def _fingerprint(picture: Image.Image) -> str:
     """A 64-bit perceptual hash of the luminance and a coarse grid of the colours, as hex.
 
-    The hash alone will not do: the same cut in white and in red has the same hash, and that is just what merchants compare.
+    The hash alone will not do: the same cut in white and in red has the same hash, and that is what merchants compare.
     """
     import imagehash  # brings half of scipy with it; a server that is shown no new picture need not wait for that
 

@@ -4,6 +4,7 @@ Everything is checked before anything is returned: the first thing that is wrong
 file, the line where the file has lines, and the field. Nothing here writes anywhere.
 """
 
+import codecs
 import contextlib
 import csv
 import io
@@ -190,8 +191,8 @@ class DraftTest:
 def read_test_folder(path: Path, *, now: datetime, on_picture: Callable[[int, int], None] | None = None) -> DraftTest:
     """Reads a folder, or a zip of one, into a draft.
 
-    `now` (aware) is what deadlines are measured from. `on_picture(done, of)` is called as pictures are checked, which is
-    what takes the time. Raises FolderRefused, or PictureRefused for what is wrong with a picture itself.
+    `now` (aware) is what deadlines are measured from. `on_picture(done, of)` is called as pictures are checked, which
+    is what takes the time. Raises FolderRefused, or PictureRefused for what is wrong with a picture itself.
     """
     if path.is_dir():
         return _read(_DiskFolder(path), now=now, on_picture=on_picture)
@@ -204,7 +205,7 @@ def read_test_folder(path: Path, *, now: datetime, on_picture: Callable[[int, in
 def read_test_zip(
     file: Any, *, name: str, now: datetime, on_picture: Callable[[int, int], None] | None = None
 ) -> DraftTest:
-    """The same for an open (seekable, binary) zip file: nothing is unpacked to disk, and sizes are limited as it is read."""
+    """The same for an open (seekable, binary) zip file; nothing is unpacked to disk, and sizes are limited."""
     try:
         archive = zipfile.ZipFile(file)
     except _ZIP_DAMAGE:
@@ -213,7 +214,7 @@ def read_test_zip(
         return _read(_ZipFolder(archive, name), now=now, on_picture=on_picture)
 
 
-# --- where files come from ------------------------------------------------------------------------------------------------
+# --- where files come from ------------------------------------------------------------------------
 
 
 class _Source(Protocol):
@@ -340,7 +341,7 @@ def _is_link(entry: zipfile.ZipInfo) -> bool:
     return stat.S_ISLNK(entry.external_attr >> 16)
 
 
-# --- fields and where they stand --------------------------------------------------------------------------------------------
+# --- fields and where they stand ------------------------------------------------------------------
 
 Path_ = tuple[str | int, ...]
 
@@ -379,7 +380,7 @@ _PART = re.compile(r"""[^\s."']+|"[^"]*"|'[^']*'""")
 
 
 def _lines_of(text: str) -> dict[Path_, int]:
-    """The line of each header and key of a TOML text. Approximate where texts run over lines; it only serves messages."""
+    """The line of each header and key of a TOML text; approximate, because it only serves messages."""
     lines: dict[Path_, int] = {}
     counts: dict[Path_, int] = {}
     here: Path_ = ()
@@ -493,7 +494,7 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "…"
 
 
-# --- the test -------------------------------------------------------------------------------------------------------------
+# --- the test -------------------------------------------------------------------------------------
 
 
 class _Row(NamedTuple):
@@ -564,6 +565,9 @@ def _text(source: _Source, name: str, *, gbk: bool = False) -> str:
     data = source.read(name, limit=MAX_TEXT_BYTES, asked_by={"file": name})
     if len(data) > MAX_TEXT_BYTES:
         raise FolderRefused("text_too_long", file=name, limit_kb=MAX_TEXT_BYTES // 1024)
+    if gbk and data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        with contextlib.suppress(UnicodeDecodeError):
+            return data.decode("utf-16")  # what spreadsheets call "Unicode text"
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -609,7 +613,10 @@ def _audience(toml: _Toml, top: _Fields) -> Audience:
         try:
             audience_from([entry])
         except GameRefusal as error:
-            raise fields.room("name", error) from None
+            named = next(
+                (field for field in ("gender", "age_min") if field[:3] in str(error.params["problem"])), "name"
+            )
+            raise fields.room(named, error) from None
     try:
         return audience_from(list(top.tables("audience")))
     except GameRefusal as error:
@@ -636,8 +643,10 @@ def _deadline(top: _Fields, now: datetime) -> datetime | None:
         # "before Friday" means that Friday is over
         value = datetime(value.year, value.month, value.day, tzinfo=UTC) + timedelta(days=1)
     if not isinstance(value, datetime):
-        raise top.refuse("not_a", "ends_at", kind_zh="时间（2026-12-31T18:00:00Z）", kind_en="a time like 2026-12-31T18:00:00Z",
-                         found=_shown(value))  # fmt: skip
+        example = "2026-12-31T18:00:00Z"
+        raise top.refuse(
+            "not_a", "ends_at", kind_zh=f"时间（{example}）", kind_en=f"a time like {example}", found=_shown(value)
+        )
     ends_at = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     if ends_at <= now:
         raise top.refuse("in_the_past", "ends_at", found=f"{ends_at:%Y-%m-%d %H:%M} UTC")
@@ -789,7 +798,7 @@ def _notes_on_attributes(styles: Sequence[DraftStyle], vocabulary: Sequence[Attr
     return notes
 
 
-# --- styles.csv -----------------------------------------------------------------------------------------------------------
+# --- styles.csv -----------------------------------------------------------------------------------
 
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "name": ("name", "style", "款号", "编号", "款式"),
@@ -856,8 +865,11 @@ def _columns(header: Sequence[str], vocabulary: Sequence[Attribute], line: int) 
             near = (
                 nearest(cell, [*names, *(label for one in vocabulary for label in (one.zh, one.en))]) if cell else None
             )
-            advice = _advice(near) if near else {"advice_zh": f"；自定义属性请写成“属性：{cell}”。",
-                                                 "advice_en": f'; head a free attribute "attribute: {cell}".'}  # fmt: skip
+            declare = {
+                "advice_zh": f"；自定义属性请写成“属性:{cell}”。",
+                "advice_en": f'; head a free attribute "attribute: {cell}".',
+            }
+            advice = _advice(near) if near else declare
             raise FolderRefused("unknown_key", file=CSV, line=line, field=cell or "(empty)", **advice)
     for kind_and_name in columns:
         if columns.count(kind_and_name) > 1:
