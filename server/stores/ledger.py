@@ -203,7 +203,7 @@ returning transfer_id
     sa.bindparam("units", type_=ARRAY(sa.Text)),
     sa.bindparam("reasons", type_=ARRAY(sa.Text)),
     sa.bindparam("keys", type_=ARRAY(sa.Text)),
-    sa.bindparam("notes", type_=ARRAY(JSONB)),
+    sa.bindparam("notes", type_=ARRAY(JSONB(none_as_null=True))),
 )
 
 
@@ -362,9 +362,7 @@ async def find(conn: AsyncConnection, transfer_id: UUID) -> Transfer | None:
 async def find_fact(conn: AsyncConnection, reason: Reason, out_biz_no: str) -> Transfer | None:
     """The transfer of this business fact, None where there is none."""
     row = (
-        await conn.execute(
-            _TRANSFER.where(transfers.c.reason == reason.value, transfers.c.out_biz_no == out_biz_no)
-        )
+        await conn.execute(_TRANSFER.where(transfers.c.reason == reason.value, transfers.c.out_biz_no == out_biz_no))
     ).one_or_none()
     return _transfer(row) if row else None
 

@@ -1,0 +1,337 @@
+"""Laws of settlement: every held grant is paid once, by however many workers, whatever falls over in between."""
+
+import asyncio
+import random
+
+import asyncpg
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from rewards import ledger as books
+from rewards.budgets import Caps
+from rewards.errors import BelowFloor, BudgetExhausted, RewardsSwitchedOff
+from rewards.grants import VoidReason
+from rewards.ledger import Reason
+from server.budget_desk import BudgetDesk
+from server.flows.charge_votes import charge_votes
+from server.flows.return_budget import return_budget
+from server.flows.reverse_transfer import reverse_transfer
+from server.flows.void_grants import void_grants
+from server.jobs.release_blocks import ReleaseBlocks
+from server.jobs.seal_books import SealBooks
+from server.jobs.settle_grants import SettleGrants
+from server.stores import budgets, grants, ledger, votes
+from server.stores.db import plain, transaction
+from tests.server.books import DEEP, TICKET_LIFE, Bookkeeping, in_a_loop_of_its_own
+
+
+@pytest.fixture
+def keeping(engine) -> Bookkeeping:
+    return Bookkeeping(engine)
+
+
+async def wallets(keeping, player_ids) -> int:
+    async with keeping.engine.connect() as conn:
+        return sum((await ledger.balances(conn, [books.player(each) for each in player_ids])).values())
+
+
+async def test_four_workers_settle_everything_once_and_none_waits_in_a_circle(keeping):
+    tests = [await keeping.a_test(votes=2_000) for _ in range(3)]
+    player_ids = await keeping.players(60)
+    for test_id in tests:
+        for _ in range(4):
+            block = await keeping.a_block(test_id, wanted_g=1_000)
+            await keeping.votes(
+                100, test_id=test_id, block_id=block.id, player_ids=random.sample(player_ids, len(player_ids))
+            )
+    settled = await asyncio.gather(*(SettleGrants(keeping.engine, batch=37).run(keeping.clock.now) for _ in range(4)))
+    assert sum(settled) == 1_200
+    assert await wallets(keeping, player_ids) == 12_000
+    assert await keeping.balance(books.PLATFORM) == 3_600
+    assert await keeping.broken_laws() == {}
+
+
+async def test_votes_sent_up_to_five_times_over_connections_that_are_cut_are_paid_once(keeping, database):
+    n_votes, n_connections = (100_000, 64) if DEEP else (1_500, 12)
+    test_id = await keeping.a_test(votes=n_votes)
+    player_ids = await keeping.players(50)
+    made = []
+    while len(made) < n_votes:
+        block = await keeping.a_block(test_id, wanted_g=20_000)
+        made += [
+            keeping.a_vote(player_ids[number % 50], test_id, block.id) for number in range(block.reserved_g // 10)
+        ]
+    sends = [vote for vote in made for _ in range(random.randint(1, 5))]
+    random.shuffle(sends)
+    waiting = [sends[start : start + 50] for start in range(0, len(sends), 50)]
+
+    async def send() -> None:
+        connection = None
+        while waiting:
+            batch = waiting.pop()
+            connection = connection or await asyncpg.connect(plain(database))
+            sending = asyncio.create_task(votes.append(connection, batch))
+            if random.random() < 0.2:
+                # Cut somewhere in the middle: before, during or after the commit. Nobody knows, so all of it is sent
+                # again.
+                await asyncio.sleep(random.random() * 0.01)
+                connection.terminate()
+                await asyncio.gather(sending, return_exceptions=True)
+                connection = None
+                waiting.append(batch)
+            else:
+                await sending
+        if connection is not None:
+            await connection.close()
+
+    await asyncio.gather(*(send() for _ in range(n_connections)))
+    assert await SettleGrants(keeping.engine).run(keeping.clock.now) == n_votes
+    assert await wallets(keeping, player_ids) == 10 * n_votes
+    assert await keeping.broken_laws() == {}
+
+
+async def test_a_worker_whose_connection_is_cut_leaves_nothing_half_done(keeping):
+    test_id = await keeping.a_test(votes=100)
+    player = await keeping.a_player()
+    block = await keeping.a_block(test_id, wanted_g=250)
+    await keeping.votes(25, test_id=test_id, block_id=block.id, player_ids=[player])
+    conn = await keeping.engine.connect()
+    await conn.begin()
+    assert (await grants.settle_due(conn, now=keeping.clock.now, limit=10)).n_grants == 10
+    (await conn.get_raw_connection()).driver_connection.terminate()
+    await conn.invalidate()
+    await conn.close()
+    assert await wallets(keeping, [player]) == 0
+    assert await SettleGrants(keeping.engine).run(keeping.clock.now) == 25
+    assert await keeping.broken_laws() == {}
+
+
+async def test_merchants_are_charged_the_same_to_the_fen_however_votes_are_cut_into_batches(keeping):
+    player = await keeping.a_player()
+    for batch in (1, 3, 7):
+        test_id = await keeping.a_test(votes=100)
+        block = await keeping.a_block(test_id, wanted_g=250)
+        for _ in range(21 // batch):
+            await keeping.votes(batch, test_id=test_id, block_id=block.id, player_ids=[player])
+            await SettleGrants(keeping.engine).run(keeping.clock.now)
+        assert await keeping.balance(books.test_escrow(test_id)) == 300 - 63
+    assert await keeping.balance(books.PLATFORM) == 3 * 63
+
+
+async def test_racing_charges_charge_once(keeping):
+    test_id = await keeping.a_test(votes=100)
+    player = await keeping.a_player()
+    block = await keeping.a_block(test_id, wanted_g=250)
+    await keeping.votes(20, test_id=test_id, block_id=block.id, player_ids=[player])
+    async with transaction(keeping.engine) as conn:
+        await grants.settle_due(conn, now=keeping.clock.now, limit=100)
+
+    async def charge() -> int:
+        async with transaction(keeping.engine) as conn:
+            return await charge_votes(conn, test_id, now=keeping.clock.now)
+
+    assert sorted(await asyncio.gather(*(charge() for _ in range(5)))) == [0, 0, 0, 0, 60]
+
+
+async def test_a_block_that_promised_too_much_is_named_and_keeps_nobody_else_waiting(keeping):
+    test_id = await keeping.a_test(votes=100)
+    sound, broken = [await keeping.a_block(test_id, wanted_g=100) for _ in range(2)]
+    player = await keeping.a_player()
+    # More votes than the block holds: what a process would do that offers without reserving.
+    await keeping.votes(11, test_id=test_id, block_id=broken.id, player_ids=[player])
+    await keeping.votes(5, test_id=test_id, block_id=sound.id, player_ids=[player])
+    assert await SettleGrants(keeping.engine).run(keeping.clock.now) == 5
+    assert await wallets(keeping, [player]) == 50
+    found = await keeping.broken_laws()
+    assert [row["block_id"] for row in found.pop("block_covers_its_promises")] == [broken.id]
+    assert found == {}
+
+
+# --- everything at once, by chance -------------------------------------------------------------------
+
+
+class Programme(RuleBasedStateMachine):
+    """Every operation on the books in any order, with repeats, jumps of the clock, and crashes at every commit."""
+
+    run = None
+    engine = None
+
+    @initialize()
+    def start(self) -> None:
+        self.keeping = Bookkeeping(self.engine)
+        self.tests: dict = {}
+        self.offered: list = []
+        self.sent: list = []
+        self.desks: list[BudgetDesk] = []
+        self.player_ids = self.run(self.keeping.players(2)) + self.run(self.keeping.players(2, hold_s=900))
+
+    def do(self, step):
+        return self.run(step)
+
+    async def in_transaction(self, crash: bool, work):
+        """Work in one transaction; with `crash` it is cut off just before its commit."""
+        try:
+            async with transaction(self.keeping.engine) as conn:
+                await work(conn)
+                if crash:
+                    raise Crash
+        except (Crash, BudgetExhausted, RewardsSwitchedOff, BelowFloor):
+            pass
+
+    @precondition(lambda self: len(self.tests) < 3)
+    @rule(n_votes=st.integers(1, 60))
+    def launch(self, n_votes):
+        self.tests[self.do(self.keeping.a_test(votes=n_votes))] = n_votes
+
+    @precondition(lambda self: len(self.desks) < 3)
+    @rule()
+    def start_a_process(self):
+        self.desks.append(
+            BudgetDesk(
+                self.keeping.engine, economy=self.keeping.economy, ticket_life=TICKET_LIFE, clock=self.keeping.clock,
+                dry_s=0.0,
+            )
+        )  # fmt: skip
+
+    @precondition(lambda self: self.desks and self.tests)
+    @rule(data=st.data(), number=st.integers(1, 12))
+    def deal(self, data, number):
+        desk = data.draw(st.sampled_from(self.desks))
+        test_id = data.draw(st.sampled_from(sorted(self.tests)))
+
+        async def step():
+            await desk.ready([test_id])
+            for _ in range(number):
+                if (block_id := desk.offer(test_id, 10)) is not None:
+                    player = data.draw(st.sampled_from(self.player_ids))
+                    self.offered.append(self.keeping.a_vote(player, test_id, block_id))
+
+        self.do(step())
+
+    @precondition(lambda self: self.desks)
+    @rule(data=st.data(), killed=st.booleans())
+    def end_a_process(self, data, killed):
+        desk = self.desks.pop(data.draw(st.integers(0, len(self.desks) - 1)))
+        if not killed:
+            self.do(desk.close())
+
+    @precondition(lambda self: self.offered)
+    @rule(data=st.data(), crash=st.booleans())
+    def answer(self, data, crash):
+        """Some tickets come back, in any order, some of them again; late ones are refused as the rules of play do."""
+        now = self.keeping.clock.now
+        self.offered = [vote for vote in self.offered if vote.matchup.expires_at >= now]
+        if not self.offered:
+            return
+        batch = data.draw(st.lists(st.sampled_from(self.offered + self.sent[-3:]), min_size=1, max_size=15))
+        batch = [vote for vote in batch if vote.matchup.expires_at >= now]
+
+        async def work(conn):
+            await votes.append((await conn.get_raw_connection()).driver_connection, batch)
+
+        self.do(self.in_transaction(crash, work))
+        if not crash:
+            self.sent += [vote for vote in batch if vote not in self.sent]
+            self.offered = [vote for vote in self.offered if vote not in batch]
+
+    @rule(minutes=st.sampled_from([0, 1, 4, 9, 20, 180]))
+    def time_passes(self, minutes):
+        self.keeping.clock.forward(minutes=minutes)
+
+    @rule(batch=st.integers(1, 20), crash=st.booleans())
+    def settle(self, batch, crash):
+        if crash:
+            now = self.keeping.clock.now
+            self.do(self.in_transaction(True, lambda conn: grants.settle_due(conn, now=now, limit=batch)))
+        else:
+            self.do(SettleGrants(self.keeping.engine, batch=batch).run(self.keeping.clock.now))
+
+    @rule(data=st.data(), crash=st.booleans())
+    def void(self, data, crash):
+        player, now = data.draw(st.sampled_from(self.player_ids)), self.keeping.clock.now
+        self.do(
+            self.in_transaction(
+                crash, lambda conn: void_grants(conn, player_id=player, reason=VoidReason.ABUSE, now=now)
+            )
+        )
+
+    @rule()
+    def release(self):
+        self.do(ReleaseBlocks(self.keeping.engine).run(self.keeping.clock.now))
+
+    @precondition(lambda self: self.tests)
+    @rule(data=st.data(), crash=st.booleans())
+    def end_a_test(self, data, crash):
+        self.do(self.end_of(data.draw(st.sampled_from(sorted(self.tests))), crash=crash))
+
+    async def end_of(self, test_id, *, crash=False):
+        now = self.keeping.clock.now
+        await self.in_transaction(crash, lambda conn: return_budget(conn, test_id, now=now))
+
+    @precondition(lambda self: self.sent)
+    @rule(data=st.data(), crash=st.booleans())
+    def reverse(self, data, crash):
+        """A paid grant is taken back, if the player still has it."""
+        vote = data.draw(st.sampled_from(self.sent))
+
+        async def work(conn):
+            paid = await ledger.find_fact(conn, Reason.GRANT_SETTLED, str(vote.matchup.matchup_id))
+            if paid is not None:
+                await reverse_transfer(conn, transfer=paid, now=self.keeping.clock.now)
+
+        self.do(self.in_transaction(crash, work))
+
+    @precondition(lambda self: self.tests)
+    @rule(data=st.data(), day_g=st.one_of(st.none(), st.integers(0, 300)))
+    def cap(self, data, day_g):
+        scope = data.draw(st.sampled_from([*sorted(self.tests), budgets.EVERYTHING]))
+        self.do(self.in_transaction(False, lambda conn: budgets.set_caps(conn, scope, Caps(day_g=day_g))))
+
+    @rule()
+    def seal(self):
+        self.do(SealBooks(self.keeping.engine, rows_a_seal=7).seal_all(self.keeping.clock.now))
+
+    @invariant()
+    def every_law_holds(self):
+        assert self.do(self.keeping.broken_laws(seals_too=True)) == {}
+
+    def teardown(self):
+        """When all is settled and lapsed, every test has either paid players or returned its money, to the gram."""
+        if not hasattr(self, "keeping"):
+            return
+        self.keeping.clock.forward(days=1)
+        for _ in range(2):
+            self.settle(100, False)
+            self.release()
+            for test_id in self.tests:
+                self.do(self.end_of(test_id))
+        self.keeping.clock.forward(hours=1)
+        self.release()
+        assert self.do(self.keeping.broken_laws(seals_too=True)) == {}
+        self.do(self.all_is_over())
+
+    async def all_is_over(self):
+        async with self.keeping.engine.connect() as conn:
+            for test_id, n_votes in self.tests.items():
+                budget = await budgets.find(conn, test_id)
+                assert (budget.left_g, budget.reserved_g) == (0, 0)
+                assert budget.settled_g == budget.bought_g - budget.returned_g <= n_votes * 10
+                assert await ledger.balance(conn, books.test_escrow(test_id)) == 0
+            where = await ledger.figures(conn)
+            assert where.wallets_g == where.issued_g
+
+
+class Crash(Exception):
+    """The process died here."""
+
+
+def test_whatever_happens_in_whatever_order_no_law_is_broken(database):
+    with in_a_loop_of_its_own(database) as (run, engine):
+        Programme.run, Programme.engine = staticmethod(run), engine
+        machine = Programme.TestCase
+        machine.settings = settings(
+            deadline=None, max_examples=300 if DEEP else 6, stateful_step_count=50 if DEEP else 25, print_blob=True
+        )
+        machine().runTest()
