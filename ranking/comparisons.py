@@ -8,7 +8,7 @@ number, so that neither the order of the votes nor the way in which they arrived
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -238,6 +238,12 @@ class Comparisons:
             n_segments=self.n_segments,
         )
 
+    def of_segment(self, segment: int) -> Comparisons:
+        """The votes of one segment alone."""
+        if self.segment is None:
+            return self
+        return replace(self.subset(self.segment == segment), segment=None, n_segments=1)
+
     def weighted(self, weight: ArrayLike) -> Comparisons:
         """The same votes with these weights (m,)."""
         return Comparisons(
@@ -251,6 +257,10 @@ class Comparisons:
             n_segments=self.n_segments,
             duplicates_removed=self.duplicates_removed,
         )
+
+    def with_duplicates(self, removed: int) -> Comparisons:
+        """The same votes, with the number of those that whoever read them left out as duplicates."""
+        return replace(self, duplicates_removed=self.duplicates_removed + removed)
 
     @property
     def choice(self) -> Floats:

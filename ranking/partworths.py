@@ -230,7 +230,7 @@ def fit(
     n = votes.n_items
     if attributes.n_items != n:
         raise BadAttributes(reason=f"they are of {attributes.n_items} styles, the votes of {n}")
-    if prior_sd == 0 or n * n > MAX_CELLS // 2:
+    if prior_sd == 0 or too_many(n):
         return _attributes_alone(votes, attributes, prior_sd=prior_sd, side=side, ties=ties)
     plain = bradley_terry.fit(votes, side=side, ties=ties)
     counts = bradley_terry.counts_of(votes)
@@ -242,6 +242,11 @@ def fit(
         table[None], parts, side=side, davidson=ties == "davidson", side_sd=SIDE_SD, tie_sd=TIE_SD, start=start
     )
     return _report(fitted, plain, attributes)
+
+
+def too_many(n_items: int) -> bool:
+    """Are these too many items for a strength of each beside the attributes?"""
+    return n_items * n_items > MAX_CELLS // 2
 
 
 def halved(table: Floats) -> Floats:

@@ -183,27 +183,45 @@ class Scores:
         half = dice.standard_normal(((n_draws + 1) // 2, self.n_items)) @ root.T
         return np.asarray(self.strength + np.concatenate([half, -half])[:n_draws])
 
-    def p_best(self, indifference: float = 0.0) -> Floats:
-        """(n,) probability that no other item is better by more than `indifference` logits."""
-        drawn = self.draws()
-        if indifference == 0.0:
-            # Exact ties have no probability, so that these sum to one.
-            return np.bincount(drawn.argmax(axis=1), minlength=self.n_items) / len(drawn)
-        return np.asarray((drawn >= drawn.max(axis=1, keepdims=True) - indifference).mean(axis=0))
-
-    def p_top(self, k: int) -> Floats:
-        """(n,) probability of being among the k strongest; sums to k."""
+    def chances(self, k: int, indifference: float = 0.0) -> Chances:
+        """All probabilities from one set of draws; see `p_best`, `p_top` and `expected_loss`."""
         n = self.n_items
         if not 1 <= k <= n:
             raise BadOption(option="k", value=k, allowed=f"a whole number from 1 to {n}")
         drawn = self.draws()
+        best = drawn.max(axis=1, keepdims=True)
         top = np.argpartition(-drawn, k - 1, axis=1)[:, :k] if k < n else np.tile(np.arange(n), (len(drawn), 1))
-        return np.bincount(top.ravel(), minlength=n) / len(drawn)
+        return Chances(
+            best=np.bincount(drawn.argmax(axis=1), minlength=n) / len(drawn),
+            best_within=(drawn >= best - indifference).mean(axis=0),
+            top=np.bincount(top.ravel(), minlength=n) / len(drawn),
+            expected_loss=(best - drawn).mean(axis=0),
+        )
+
+    def p_best(self, indifference: float = 0.0) -> Floats:
+        """(n,) probability that no other item is better by more than `indifference` logits; for 0 they sum to one."""
+        chances = self.chances(1, indifference)
+        return chances.best if indifference == 0.0 else chances.best_within
+
+    def p_top(self, k: int) -> Floats:
+        """(n,) probability of being among the k strongest; they sum to k. Raises BadOption."""
+        return self.chances(k).top
 
     def expected_loss(self) -> Floats:
         """(n,) logits that are lost on average by choosing this item when another is better."""
-        drawn = self.draws()
-        return np.asarray((drawn.max(axis=1, keepdims=True) - drawn).mean(axis=0))
+        return self.chances(1).expected_loss
+
+
+@dataclass(frozen=True, slots=True)
+class Chances:
+    """(n,) each: probability of being the best, of being within the indifference of it, of being among the k best, and
+    the logits that are lost on average by choosing this item.
+    """
+
+    best: Floats
+    best_within: Floats
+    top: Floats
+    expected_loss: Floats
 
 
 def softmax(strength: Floats) -> Floats:
