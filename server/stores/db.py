@@ -16,6 +16,24 @@ from sqlalchemy.types import UserDefinedType
 
 CONNECT_S = 10.0
 
+# Those who pass a connection on without speaking SQL take the type's name from here, so that SQLAlchemy stays behind
+# this door: `from server.stores.db import AsyncConnection, AsyncEngine`.
+__all__ = [
+    "AsyncConnection",
+    "AsyncEngine",
+    "DatabaseAway",
+    "NotADatabase",
+    "Xid8",
+    "engine_from",
+    "is_away",
+    "metadata",
+    "naming_loss",
+    "plain",
+    "pool_from",
+    "server_version",
+    "transaction",
+]
+
 # Every constraint has a name that can be told beforehand: stores recognise by it which law the database upheld.
 metadata = sa.MetaData(
     naming_convention={

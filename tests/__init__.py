@@ -1,0 +1,1 @@
+"""The tests mirror the rooms; journeys/ are stories from log-in to verdict."""
