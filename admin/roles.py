@@ -46,9 +46,7 @@ PERMITTED: dict[Role, frozenset[May]] = {
     Role.TREASURER: frozenset({May.SEE_OPERATIONS, May.MOVE_MONEY, May.CHANGE_ECONOMY, May.SEE_PRIZES}),
     Role.FULFILMENT: frozenset({May.SEE_OPERATIONS, May.SEE_PRIZES, May.MOVE_PRIZES, May.SEE_ADDRESSES}),
     Role.REVIEWER: frozenset({May.SEE_OPERATIONS, May.SEE_PLAYERS, May.SEE_CASES, May.JUDGE_CASES}),
-    Role.MERCHANT_MANAGER: frozenset(
-        {May.SEE_OPERATIONS, May.SEE_MERCHANTS, May.MANAGE_MERCHANTS, May.REVIEW_CONTENT}
-    ),
+    Role.MERCHANT_MANAGER: frozenset({May.SEE_OPERATIONS, May.SEE_MERCHANTS, May.MANAGE_MERCHANTS, May.REVIEW_CONTENT}),
     # An administrator manages people and switches; money and addresses stay with those whose work they are.
     Role.ADMINISTRATOR: frozenset({*_SEES, May.FLIP_SWITCHES, May.MANAGE_STAFF, May.MANAGE_MERCHANTS}),
     Role.AUDITOR: frozenset(_SEES),

@@ -91,14 +91,19 @@ def _from_table(table: Table, segment: int, seat: Seat, size: int, rng: np.rando
             met.add(gold)
             continue
         try:
-            choice = table.planner.deal_logged(
-                seat.player_id.hex, {pair for pair in met if pair[1] < n_ranked}, shown
-            )
+            choice = table.planner.deal_logged(seat.player_id.hex, {pair for pair in met if pair[1] < n_ranked}, shown)
         except AllPairsPlayed:
             break
         dealt.append(
             Dealt(
-                table.test, choice.left, choice.right, segment, choice.explored, choice.probability, False, table.snapshot
+                table.test,
+                choice.left,
+                choice.right,
+                segment,
+                choice.explored,
+                choice.probability,
+                False,
+                table.snapshot,
             )
         )
         met.add((min(choice.pair), max(choice.pair)))

@@ -62,7 +62,7 @@ class PlayerGone(GameRefusal):
 
 
 class ChoiceUnknown(GameRefusal):
-    """"{choice}" is not a choice; send left, right, neither or unclear."""
+    """ "{choice}" is not a choice; send left, right, neither or unclear."""
 
     code = "choice_unknown"
 

@@ -32,9 +32,7 @@ class Vote:
     why: tuple[str, ...] = ()
 
 
-def vote_from(
-    answer: Answer, *, keys: Mapping[int, bytes], player_id: UUID, device: bytes, now: datetime
-) -> Vote:
+def vote_from(answer: Answer, *, keys: Mapping[int, bytes], player_id: UUID, device: bytes, now: datetime) -> Vote:
     """The vote that an answer makes.
 
     Raises TicketMalformed, TicketForged, TicketForeign, TicketOfAnotherSession, TicketExpired, ChoiceUnknown or

@@ -12,7 +12,14 @@ from enum import IntEnum
 from typing import Final
 from uuid import UUID
 
-from game.errors import ChoiceUnknown, TicketExpired, TicketForeign, TicketForged, TicketMalformed, TicketOfAnotherSession
+from game.errors import (
+    ChoiceUnknown,
+    TicketExpired,
+    TicketForeign,
+    TicketForged,
+    TicketMalformed,
+    TicketOfAnotherSession,
+)
 
 _VERSION: Final = 1
 # version, key id | matchup, player, test, block | left, right, offer_g | dealt_at, expires_at (s)
@@ -121,9 +128,24 @@ def read(ticket: str, keys: Mapping[int, bytes]) -> Matchup:
     key = keys.get(raw[1])
     if key is None or not hmac.compare_digest(hmac.digest(key, packed, "sha256")[:_MAC_BYTES], mac):
         raise TicketForged
-    (_, _, matchup, player, test, block, left, right, offer_g, dealt, expires, device, segment, flags, snapshot, prob) = (
-        _FIELDS.unpack(packed)
-    )
+    (
+        _,
+        _,
+        matchup,
+        player,
+        test,
+        block,
+        left,
+        right,
+        offer_g,
+        dealt,
+        expires,
+        device,
+        segment,
+        flags,
+        snapshot,
+        prob,
+    ) = _FIELDS.unpack(packed)
     return Matchup(
         matchup_id=UUID(bytes=matchup),
         player_id=UUID(bytes=player),

@@ -9,7 +9,18 @@ from game.errors import SegmentInvalid
 EVERYONE = "everyone"
 GENDERS = ("female", "male", "other")
 INTERESTS = (
-    "dresses", "casual", "office", "sport", "street", "vintage", "minimal", "sweet", "outdoor", "luxury", "kids", "shoes",
+    "dresses",
+    "casual",
+    "office",
+    "sport",
+    "street",
+    "vintage",
+    "minimal",
+    "sweet",
+    "outdoor",
+    "luxury",
+    "kids",
+    "shoes",
 )
 
 
@@ -113,7 +124,9 @@ class Audience:
                 raise SegmentInvalid(segment=name, problem="the name stands twice in the audience.")
         for quota in self.quotas:
             if not 0 <= quota.share_permille <= 1000:
-                raise SegmentInvalid(segment=quota.segment.name, problem="its quota is not between 0 and 1000 permille.")
+                raise SegmentInvalid(
+                    segment=quota.segment.name, problem="its quota is not between 0 and 1000 permille."
+                )
         if sum(quota.share_permille for quota in self.quotas) > 1000:
             raise SegmentInvalid(segment=names[0], problem="the quotas add up to more than the whole (1000 permille).")
 

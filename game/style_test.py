@@ -144,7 +144,9 @@ def missing_for_launch(test: StyleTest, *, now: datetime, smallest_budget_fen: i
     if len(ranked) >= MIN_STYLES and not 1 <= test.goal.keep < len(ranked):
         missing.append(f"it keeps {test.goal.keep} of {len(ranked)}; keep fewer than there are.")
     if test.budget_fen < smallest_budget_fen:
-        missing.append(f"its budget is ¥{test.budget_fen / 100:.2f} and the smallest useful one ¥{smallest_budget_fen / 100:.2f}.")
+        missing.append(
+            f"its budget is ¥{test.budget_fen / 100:.2f} and the smallest useful one ¥{smallest_budget_fen / 100:.2f}."
+        )
     if test.ends_at is not None and test.ends_at <= now:
         missing.append("its deadline lies in the past.")
     return tuple(missing)

@@ -43,8 +43,8 @@ METHODS: tuple[Method, ...] = ("gw", "thompson", "uniform")
 # docs/statistics-decisions.md.
 MIXTURES: dict[str, tuple[float, float, float]] = {
     "best": (2.0, 1.0, 0.5),
-    "top": (1.0, 2.0, 0.5),
-    "drop": (1.0, 2.0, 0.5),
+    "top": (0.0, 1.0, 0.1),
+    "drop": (0.0, 1.0, 0.1),
     "shares": (0.0, 0.0, 1.0),
 }
 

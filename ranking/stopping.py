@@ -21,7 +21,7 @@ Variances of contrasts are voter-clustered throughout: a shopper's ten choices a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import erfc, sqrt
 from typing import Final, Protocol
 
@@ -165,26 +165,23 @@ def decide(scores: ScoresLike, goal: Goal, n_votes: float | None = None) -> Deci
     inside, outside = order[: goal.keep], order[goal.keep :]
     alpha = 1.0 - goal.confidence
 
-    likely_gap, likely_sd = _contrasts(scores.strength, scores.posterior_covariance, effect)
-    doubt = _tail((likely_gap + goal.indifference) / likely_sd)
-    probability = float(np.exp(np.log1p(-np.minimum(doubt[np.ix_(inside, outside)], 1.0 - 1e-12)).sum()))
-
-    proven_gap, proven_sd = _contrasts(scores.weak_strength, scores.weak_covariance, effect)
-    refuted = always_valid_p(proven_gap, proven_sd, goal.indifference)
-    error_bound = float(min(1.0, refuted[np.ix_(inside, outside)].sum()))
-
+    found = evidence(scores, goal.keep, goal.indifference)
     blocked = _blocked(scores, votes)
-    likely = blocked is None and probability >= goal.confidence
-    proven = blocked is None and error_bound <= PROVEN_MARGIN * alpha
+    likely = blocked is None and found.settles(replace(goal, certainty="likely"))
+    proven = blocked is None and found.settles(replace(goal, certainty="proven"))
     reason = blocked or ("proven" if proven else "likely" if likely else "collecting")
 
+    everything = np.ix_(np.arange(n), np.arange(n))
+    proven_gap, proven_sd = _contrasts(scores.weak_strength, scores.weak_covariance, effect, everything)
+    refuted = always_valid_p(proven_gap, proven_sd, goal.indifference)
     in_race = tuple(int(j) for j in order if j in inside or np.sort(refuted[:, j])[goal.keep - 1] > alpha)
     if goal.certainty == "proven":
         strict = always_valid_p(proven_gap, proven_sd, 0.0)
         within = refuted
     else:
+        likely_gap, likely_sd = _contrasts(scores.strength, scores.posterior_covariance, effect, everything)
         strict = _tail(likely_gap / likely_sd)
-        within = doubt
+        within = _tail((likely_gap + goal.indifference) / likely_sd)
     # `strict[a, j]` doubts that a is better than j: j is dropped when k styles are, each beyond doubt.
     np.fill_diagonal(strict, 1.0)
     sure = np.sort(strict, axis=0)[goal.keep - 1] <= alpha / n
@@ -198,8 +195,8 @@ def decide(scores: ScoresLike, goal: Goal, n_votes: float | None = None) -> Deci
         likely=likely,
         proven=proven,
         done=proven if goal.certainty == "proven" else likely,
-        probability=probability,
-        error_bound=error_bound,
+        probability=found.probability,
+        error_bound=found.error_bound,
         dropped=() if blocked else tuple(int(j) for j in order if sure[j] and j not in inside),
         in_race=tuple(int(j) for j in order) if blocked else in_race,
         equivalent=() if blocked else tuple(int(j) for j in outside if alike[j]),
@@ -207,6 +204,32 @@ def decide(scores: ScoresLike, goal: Goal, n_votes: float | None = None) -> Deci
         reason=reason,
         n_votes=votes,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The two numbers that the rules look at: rule B's `probability`, rule P's `error_bound`; see `Decision`."""
+
+    probability: float
+    error_bound: float
+
+    def settles(self, goal: Goal) -> bool:
+        """Whether the goal's own rule fires on these (apart from the fewest votes, which `decide` asks for)."""
+        if goal.certainty == "proven":
+            return self.error_bound <= PROVEN_MARGIN * (1.0 - goal.confidence)
+        return self.probability >= goal.confidence
+
+
+def evidence(scores: ScoresLike, keep: int, indifference: float) -> Evidence:
+    """How sure both rules are that the strongest `keep` styles may be kept; nothing is checked."""
+    effect = _effect(scores)
+    order = np.argsort(-np.round(scores.strength, 9), kind="stable")
+    grid = np.ix_(order[:keep], order[keep:])
+    gap, error = _contrasts(scores.strength, scores.posterior_covariance, effect, grid)
+    doubt = _tail((gap + indifference) / error)
+    probability = float(np.exp(np.log1p(-np.minimum(doubt, 1.0 - 1e-12)).sum()))
+    gap, error = _contrasts(scores.weak_strength, scores.weak_covariance, effect, grid)
+    return Evidence(probability, float(min(1.0, always_valid_p(gap, error, indifference).sum())))
 
 
 def always_valid_p(gap: Floats, standard_error: Floats, indifference: float) -> Floats:
@@ -219,12 +242,16 @@ def always_valid_p(gap: Floats, standard_error: Floats, indifference: float) -> 
     return np.where(x > 0.0, np.exp(-np.clip(log_e, 0.0, 700.0)), 1.0)
 
 
-def _contrasts(strength: Floats, covariance: Floats, effect: Floats) -> tuple[Floats, Floats]:
-    """(n, n) row minus column, and its clustered standard error (1 on the diagonal, which nobody asks)."""
+def _contrasts(
+    strength: Floats, covariance: Floats, effect: Floats, grid: tuple[Integers, ...]
+) -> tuple[Floats, Floats]:
+    """Row minus column on a grid of styles, and its clustered standard error (1 where a style meets itself)."""
+    rows, columns = (part.ravel() for part in grid)
     diagonal = np.diagonal(covariance)
-    variance = np.maximum(diagonal[:, None] + diagonal[None, :] - covariance - covariance.T, 1e-12) * effect
-    np.fill_diagonal(variance, 1.0)
-    return strength[:, None] - strength[None, :], np.sqrt(variance)
+    variance = diagonal[rows][:, None] + diagonal[columns][None, :] - 2.0 * covariance[grid]
+    variance = np.maximum(variance, 1e-12) * effect[grid]
+    variance[rows[:, None] == columns[None, :]] = 1.0
+    return strength[rows][:, None] - strength[columns][None, :], np.sqrt(variance)
 
 
 def _effect(scores: ScoresLike) -> Floats:
@@ -367,12 +394,8 @@ def forecast(
 def _doubt(strength: Floats, covariance: Floats, effect: Floats, goal: Goal, proven: bool) -> float:
     """The number that must fall below the error allowed."""
     order = np.argsort(-strength, kind="stable")
-    inside, outside = order[: goal.keep], order[goal.keep :]
-    grid = np.ix_(inside, outside)
-    diagonal = np.diagonal(covariance)
-    variance = diagonal[inside][:, None] + diagonal[outside][None, :] - 2.0 * covariance[grid]
-    error = np.sqrt(np.maximum(variance, 1e-12) * effect[grid])
-    gap = strength[inside][:, None] - strength[outside][None, :]
+    grid = np.ix_(order[: goal.keep], order[goal.keep :])
+    gap, error = _contrasts(strength, covariance, effect, grid)
     if proven:
         return float(always_valid_p(gap, error, goal.indifference).sum())
     doubt = _tail((gap + goal.indifference) / error)

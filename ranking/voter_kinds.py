@@ -57,7 +57,9 @@ def log_pattern_ratio(matches: Floats, n: Floats, *, n_left: Floats, n_decided: 
     share = (n_left + 1) / (n_decided + 2)
     chance = (share**2 + (1 - share) ** 2)[:, None]
     repeats = log_beta_binomial(matches, n, *_RULE) - log_honest_rate(matches, n, chance, _HONEST_LAG)
-    turns = np.logaddexp(log_beta_binomial(in_turn, n_decided, *_RULE), log_beta_binomial(n_decided - in_turn, n_decided, *_RULE)) - np.log(2)
+    turns = np.logaddexp(
+        log_beta_binomial(in_turn, n_decided, *_RULE), log_beta_binomial(n_decided - in_turn, n_decided, *_RULE)
+    ) - np.log(2)
     turns -= log_honest_rate(in_turn, n_decided, 0.5, _HONEST_LAG)
     # Half of the doubt goes to left-right-left-right, the rest to the periods.
     return np.asarray(np.logaddexp(turns, np.logaddexp.reduce(repeats, axis=1) - np.log(len(LAGS))) - np.log(2))

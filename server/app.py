@@ -33,7 +33,9 @@ SHELL: web.AppKey[Shell] = web.AppKey("shell", Shell)
 
 
 @contextlib.asynccontextmanager
-async def shell_of(config: Config, *, clock: Clock = system_clock, economy: Economy | None = None) -> AsyncIterator[Shell]:
+async def shell_of(
+    config: Config, *, clock: Clock = system_clock, economy: Economy | None = None
+) -> AsyncIterator[Shell]:
     """Everything the players' application runs on, started in order and stopped in reverse."""
     assert config.database_url, "the caller starts or names a database first"
     url = config.database_url

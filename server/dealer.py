@@ -114,9 +114,7 @@ class Dealer:
 
     def agreement(self, matchup: Matchup, choice: str) -> int | None:
         """How many in a thousand of those who were asked this pair chose the same; None while too few were asked."""
-        chosen, other = (
-            (matchup.left, matchup.right) if choice == "left" else (matchup.right, matchup.left)
-        )
+        chosen, other = (matchup.left, matchup.right) if choice == "left" else (matchup.right, matchup.left)
         wins = self._wins.get(matchup.test_id)
         if wins is None or choice not in ("left", "right") or max(chosen, other) >= len(wins):
             return None

@@ -24,6 +24,7 @@ log = structlog.get_logger()
 # How long answers wait for a database that went away before they are sent back to the phone, which keeps them.
 PATIENCE_S = 8.0
 
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one vote: `new` if this call put it on record; what is on record; None if nothing is."""
@@ -185,9 +186,7 @@ async def record(
         for vote in ordered
         if vote.matchup.matchup_id in new
     }
-    old = [
-        (vote.matchup.player_id, vote.matchup.matchup_id) for vote in ordered if vote.matchup.matchup_id not in new
-    ]
+    old = [(vote.matchup.player_id, vote.matchup.matchup_id) for vote in ordered if vote.matchup.matchup_id not in new]
     if old:
         known.update(await votes.recorded(connection, old))
     purses = await grants.balances_of(connection, sorted({player for player, _ in entries}))
@@ -198,8 +197,6 @@ async def record(
             found = known.get(vote.matchup.matchup_id)
             # Of racing twins in one batch the first is new; the others repeat it.
             fresh = vote.matchup.matchup_id in new and first[vote.matchup.matchup_id] is vote
-            outcomes.append(
-                Outcome(fresh, found.choice if found else None, found.grant_g if found else 0)
-            )
+            outcomes.append(Outcome(fresh, found.choice if found else None, found.grant_g if found else 0))
         results.append((outcomes, purses.get(player, Fertilizer(0, 0))))
     return results

@@ -24,9 +24,14 @@ class Metrics:
             "xuankuan_job_seconds", "Time of a job's run.", ("job",), buckets=_SECONDS, registry=self.registry
         )
         self.job_last_success = Gauge(
-            "xuankuan_job_last_success_timestamp_seconds", "When a job last ended well.", ("job",), registry=self.registry
+            "xuankuan_job_last_success_timestamp_seconds",
+            "When a job last ended well.",
+            ("job",),
+            registry=self.registry,
         )
-        self.job_failures = Counter("xuankuan_job_failures_total", "Job runs that failed.", ("job",), registry=self.registry)
+        self.job_failures = Counter(
+            "xuankuan_job_failures_total", "Job runs that failed.", ("job",), registry=self.registry
+        )
 
     def exposition(self) -> bytes:
         """The text that Prometheus scrapes."""

@@ -64,7 +64,9 @@ class Tally:
 class Shopper:
     """One shopper with a phone: logs in, consents, plants a tree, plays rounds, feeds the tree."""
 
-    def __init__(self, http: aiohttp.ClientSession, base_url: str, world: World, number: int, seed: int, tally: Tally) -> None:
+    def __init__(
+        self, http: aiohttp.ClientSession, base_url: str, world: World, number: int, seed: int, tally: Tally
+    ) -> None:
         self._http = http
         self._url = base_url
         self._world = world
@@ -110,7 +112,11 @@ class Shopper:
             session = await self._call(
                 "POST",
                 "/v1/sessions",
-                {"platform": "guest", "code": f"shopper-{self._seed}-{self._number}", "device": f"phone-{self._number}"},
+                {
+                    "platform": "guest",
+                    "code": f"shopper-{self._seed}-{self._number}",
+                    "device": f"phone-{self._number}",
+                },
             )
             if session is not None:
                 break

@@ -115,11 +115,8 @@ class Agreement:
         ratio = np.zeros((players.size, len(WAYS)))
         if self._fits is None:
             return ratio
-        n, contrary, contrary_all, _, personal, own, alone = self._sums[players].T
-        tastes = log_sum(self._joint(players).reshape(players.size, -1))
-        rest = tastes - alone
-        kinds = [tastes, rest + personal, rest + own]
-        honest = np.logaddexp.reduce([share + kind for share, kind in zip(_LOG_KIND, kinds, strict=True)], axis=0)
+        n, contrary, contrary_all = self._sums[players][:, :3].T
+        honest = np.logaddexp(*self._honest(players))
         chance = n * np.log(0.5) - honest
         # Robots and farms may answer by chance or not look at all; one half each. Pushers are honest elsewhere, or click by chance.
         either = np.logaddexp(chance, 0.0) - np.log(2)
@@ -129,6 +126,21 @@ class Agreement:
             ratio[:, WAY[way]] = either
         ratio[:, WAY["contrary"]] = np.logaddexp(contrary, contrary_all) - np.log(2) - honest
         return ratio
+
+    def _honest(self, players: Ints) -> tuple[Floats, Floats]:
+        """Log likelihoods of an honest player of a known taste, personal deviations included, and of one with a taste of one's own."""
+        personal, own, alone = self._sums[players][:, 4:].T
+        tastes = log_sum(self._joint(players).reshape(players.size, -1))
+        known = np.logaddexp(_LOG_KIND[0] + tastes, _LOG_KIND[1] + tastes - alone + personal)
+        return known, _LOG_KIND[2] + tastes - alone + own
+
+    def unlike(self, players: Ints) -> Floats:
+        """(len(players),): probability that the player's taste is none of those known, so that what they expect of a party says nothing."""
+        if self._fits is None:
+            return np.ones(players.size)
+        known, own = self._honest(players)
+        chance = self._sums[players][:, 0] * np.log(0.5) + _LOG_KIND[2]
+        return expit(np.logaddexp(own, chance) - known)
 
     def lean(self, votes: VoteTable) -> Floats:
         """(n_votes,): P(left) under the player's own taste and decisiveness, as far as all votes so far have shown them."""

@@ -3,16 +3,19 @@
 A party is a merchant, or a style where all styles of a test belong to one merchant. Of each player's meetings with a party: w times chosen, l times
 not. A pusher gives 0.97^w 0.03^l; one who pushes every second time ½ + p/2 instead of p; an honest player who likes it by N(0, σ²) more
 than the own taste group does gives the *fan likelihood* (nine points of σ's normal). How far liking spreads, σ, is learnt from the crowd (0.45 to 0.85
-logit). The log ratio is against that honest lover, and so a party that is liked by many tells nothing against those who like it. A
-demoter is the mirror of this.
+logit). The log ratio is against that honest lover, and so a party that is liked by many tells nothing against those who like it. Where the player's
+other votes fit none of the known tastes, nobody knows what to expect of the player, and the honest alternative is any liking at all, N(0, 1). A demoter
+is the mirror of this.
 
 How common pushing is, is learnt per party (the gate): the share of pushers among players who met it twice or more, by EM with a prior of one in a
 thousand. Links pool: linked players who push one party are improbable together long before each is alone (`pooled`). The server deals the
 pairs, so graphs of who voted on what say nothing (measured: AUC 0.4).
 
-Source: likelihood ratio; pooling as a two-level mixture. False alarms: a lover with 20 of 20 expected at 0.55 each still has one chance in
-forty of being just that. Cost: two meetings a vote, eleven logarithms each.
+Source: likelihood ratio; pooling as a two-level mixture. False alarms: by itself, one player's
+pushing is worth at most some seven nats, which is "watched"; it takes links or a pushed party (the gate) to mute. Cost: two meetings a vote, eleven logarithms each.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 from scipy.special import expit
@@ -29,6 +32,7 @@ _WAYS = ("pushing", "demoting")
 _PARTY_BITS = 1 << 31
 _LIKINGS = np.array([-2.4, -1.6, -1.0, -0.5, 0.0, 0.5, 1.0, 1.6, 2.4])
 _WIDTHS = np.array([0.8, 0.7, 0.55, 0.5, 0.5, 0.5, 0.55, 0.7, 0.8])
+_UNKNOWN_SPREAD = 1.0
 _SPREADS = (0.45, 0.55, 0.7, 0.85)
 
 
@@ -42,8 +46,10 @@ class Push:
         # For each (player, party): chosen, not chosen, log likelihoods of "helps half the time" and "hinders half the time", and of honest
         # choosing for each degree of liking.
         self._sums = Sums(4 + _LIKINGS.size)
-        # What these sums say, kept up with them: nats for pushing and for demoting.
-        self._ratio = Sums(2)
+        # What these sums say, kept up with them: log likelihoods of pushing, of demoting, of honest liking, and of any liking at all.
+        self._said = Sums(4)
+        # How far each player's taste is unknown; whoever knows it may set this (game.abuse.sweep does).
+        self.unlike: Callable[[Ints], Floats] = _known
         # The rows of each player as a chain: newest row of the player, and from each row to the one before.
         self._newest = Sums(1)
         self._before = Sums(1)
@@ -76,7 +82,7 @@ class Push:
         rows = self._rows.of(player * _PARTY_BITS + party)
         self._sums.add(rows, columns)
         touched = np.flatnonzero(np.bincount(rows)) if rows.size * 4 > self._rows.size else np.unique(rows)
-        self._ratio.reach(self._rows.size)[touched] = self._compare(touched)
+        self._said.reach(self._rows.size)[touched] = self._compare(touched)
         self._chain(np.arange(known, self._rows.size))
         self._parties = max(self._parties, int(party.max()) + 1)
 
@@ -131,14 +137,22 @@ class Push:
         return np.concatenate(rows), np.concatenate(owners)
 
     def _compare(self, rows: Ints) -> Floats:
-        """(len(rows), 2): nats by which pushing and demoting explain the meetings better than honest liking or disliking does."""
+        """(len(rows), 4): log likelihoods of the meetings for a pusher, a demoter, an honest player of a known taste, and one of an unknown."""
         sums = self._sums[rows]
         won, lost = sums[:, 0], sums[:, 1]
-        fan = log_sum(sums[:, 4:] + self._liking)
         yes, no = np.log(ALWAYS), np.log(1 - ALWAYS)
-        push = np.logaddexp(won * yes + lost * no, sums[:, 2] - 0.7) - np.log(1.5) - fan
-        demote = np.logaddexp(won * no + lost * yes, sums[:, 3] - 0.7) - np.log(1.5) - fan
-        return np.stack([push, demote], axis=1)
+        push = np.logaddexp(won * yes + lost * no, sums[:, 2] - 0.7) - np.log(1.5)
+        demote = np.logaddexp(won * no + lost * yes, sums[:, 3] - 0.7) - np.log(1.5)
+        liked = won[:, None] * np.log(expit(_LIKINGS)) + lost[:, None] * np.log(expit(-_LIKINGS)) + _log_liking(_UNKNOWN_SPREAD)
+        return np.stack([push, demote, log_sum(sums[:, 4:] + self._liking), log_sum(liked)], axis=1)
+
+    def ratios(self, rows: Ints) -> Floats:
+        """(len(rows), 2): nats by which pushing and demoting explain the meetings better than an honest player does."""
+        said = self._said[rows]
+        players, place = np.unique(self._rows.keys[rows] // _PARTY_BITS, return_inverse=True)
+        unlike = np.clip(self.unlike(players), 1e-6, 1 - 1e-6)[place]
+        honest = np.logaddexp(np.log1p(-unlike) + said[:, 2], np.log(unlike) + said[:, 3])
+        return np.asarray(said[:, :2] - honest[:, None])
 
     def calibrate(self, players: Ints, table: PlayerTable) -> None:
         """Learn for each party how many push or demote it: the gate. Who met it once or never is not asked, or the share would drift."""
@@ -158,8 +172,8 @@ class Push:
         likelihood = [float(log_sum(some + _log_liking(spread)).sum()) for spread in _SPREADS]
         self._liking = _log_liking(_SPREADS[int(np.argmax(likelihood))])
         everyone = np.arange(self._rows.size)
-        self._ratio.reach(everyone.size)[everyone] = self._compare(everyone)
-        ratio = self._ratio[rows]
+        self._said.reach(everyone.size)[everyone] = self._compare(everyone)
+        ratio = self.ratios(rows)
         voters = np.bincount(party, minlength=self._parties)
         for way in range(2):
             share = np.full(self._parties, 0.02)
@@ -187,7 +201,7 @@ class Push:
         if linked.any():
             party = self._rows.keys[rows] % _PARTY_BITS
             keys, place = np.unique(of_group[linked] * _PARTY_BITS + party[linked], return_inverse=True)
-            ratio = self._ratio[rows]
+            ratio = self.ratios(rows)
             for way in range(2):
                 r, s = ratio[linked, way], share[linked, way]
                 together = np.bincount(
@@ -208,7 +222,7 @@ class Push:
     def _summed(self, rows: Ints, owner: Ints, n: int, share: Floats) -> Floats:
         """Over the parties of each player: log Σ share e^ratio, above the prior that the verdict adds for the whole way."""
         result = np.zeros((n, len(WAYS)))
-        ratio = self._ratio[rows]
+        ratio = self.ratios(rows)
         for column, way in enumerate(_WAYS):
             odds = np.log(share[:, column]) - np.log1p(-share[:, column])
             total = np.bincount(owner, weights=np.exp(np.minimum(ratio[:, column] + odds, 600.0)), minlength=n)
@@ -221,7 +235,7 @@ class Push:
         rows, _ = self.meetings(np.array([player]))
         if rows.size == 0:
             return {}
-        ratio = self._ratio[rows]
+        ratio = self.ratios(rows)
         best = ratio.argmax(axis=0)
         return {
             way: (int(self._rows.keys[rows[best[k]]] % _PARTY_BITS), float(ratio[best[k], k]))
@@ -232,10 +246,14 @@ class Push:
         rows, _ = self.meetings(np.array([player]))
         if rows.size == 0:
             return {}
-        ratio = self._ratio[rows]
+        ratio = self.ratios(rows)
         row = rows[ratio.max(axis=1).argmax()]
         won, lost = self._sums[np.array([row])][0][:2]
         return {"party": float(self._rows.keys[row] % _PARTY_BITS), "chosen": float(won), "not_chosen": float(lost)}
+
+
+def _known(players: Ints) -> Floats:
+    return np.full(players.size, 0.05)
 
 
 def _log_liking(spread: float) -> Floats:

@@ -39,6 +39,7 @@ class Sweep:
         self._push = _only(self.signals, Push)
         self._links = _only(self.signals, Links)
         self._sequences = _only(self.signals, SameSequence)
+        self._push.unlike = self._agreement.unlike
         self._counts = Sums(1)
         self._n_votes = 0
         self._calibrated_at = 0

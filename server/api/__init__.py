@@ -1,6 +1,6 @@
 """The player's HTTP surface: one file per noun, and the list of all routes."""
 
-from server.api import answers, me, rounds, sessions
+from server.api import answers, farm, me, redemptions, rounds, sessions, wallet
 from server.edge.wire import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -8,4 +8,7 @@ ROUTES: tuple[Route, ...] = (
     *me.ROUTES,
     *rounds.ROUTES,
     *answers.ROUTES,
+    *farm.ROUTES,
+    *redemptions.ROUTES,
+    *wallet.ROUTES,
 )

@@ -66,7 +66,9 @@ async def post_answers(call: Any) -> dict[str, Any]:
     receipts, fertilizer = await cast_votes(
         shell.desk,
         [
-            Answer(answer.ticket, answer.choice, answer.took_ms, tuple(chip for chip in answer.why if chip in WHY_CHIPS))
+            Answer(
+                answer.ticket, answer.choice, answer.took_ms, tuple(chip for chip in answer.why if chip in WHY_CHIPS)
+            )
             for answer in body.answers
         ],
         keys=shell.config.ticket_keys,

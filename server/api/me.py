@@ -142,8 +142,15 @@ ROUTES = (
         reply=MeReply,
         problems=(401, 413, 415, 422, 503),
     ),
-    Route(method="DELETE", path="/v1/me", handler=delete_me, summary="Delete the account", status=204, problems=(401, 503)),
     Route(
-        method="GET", path="/v1/me/export", handler=get_export, summary="Own data", reply=dict[str, Any], problems=(401, 503)
+        method="DELETE", path="/v1/me", handler=delete_me, summary="Delete the account", status=204, problems=(401, 503)
+    ),
+    Route(
+        method="GET",
+        path="/v1/me/export",
+        handler=get_export,
+        summary="Own data",
+        reply=dict[str, Any],
+        problems=(401, 503),
     ),
 )

@@ -1,4 +1,4 @@
-"""The words for what the reward rules refuse: code -> HTTP status and Chinese sentence; the English is the rule's own."""
+"""Words for what the reward rules refuse: code -> HTTP status and Chinese sentence; the English is the rule's own."""
 
 from server.edge.words import CATALOGUE, Words
 

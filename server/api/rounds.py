@@ -15,10 +15,22 @@ from server.flows.deal_round import deal_round
 ROUNDS = Limit("rounds", rate_per_s=1.0, burst=30)
 
 REASONS = {
-    "no_test_open": ("现在没有适合你的选款,先去照看果树吧。", "No test is open for you just now; your tree is glad of a visit."),
-    "all_pairs_met": ("这些款式你都看过了,明天再来看新款。", "You have seen all there is; come back tomorrow for more."),
-    "daily_cap_reached": ("今天的有奖选款已做满,明天再来。", "You have made all of today's paid choices; come back tomorrow."),
-    "budget_exhausted": ("这次选款的肥料已经发完,谢谢你。", "The fertilizer of this test has all been given; thank you."),
+    "no_test_open": (
+        "现在没有适合你的选款,先去照看果树吧。",
+        "No test is open for you just now; your tree is glad of a visit.",
+    ),
+    "all_pairs_met": (
+        "这些款式你都看过了,明天再来看新款。",
+        "You have seen all there is; come back tomorrow for more.",
+    ),
+    "daily_cap_reached": (
+        "今天的有奖选款已做满,明天再来。",
+        "You have made all of today's paid choices; come back tomorrow.",
+    ),
+    "budget_exhausted": (
+        "这次选款的肥料已经发完,谢谢你。",
+        "The fertilizer of this test has all been given; thank you.",
+    ),
     "paused": ("选款暂停中,请稍后再来。", "Play is paused; come back a little later."),
     "player_gone": ("这个账号已注销,请重新登录。", "This account was deleted; log in again."),
 }

@@ -29,9 +29,7 @@ def command(connections: int, quiet: bool) -> None:
         elif not quiet:
             out.print(f"[green]ok[/] {finding.code}: {escape(finding.sentence)}")
     broken = sum(not finding.holds for finding in findings)
-    out.print(
-        f"[red]{broken} of {len(findings)} laws do not hold.[/]" if broken else f"All {len(findings)} laws hold."
-    )
+    out.print(f"[red]{broken} of {len(findings)} laws do not hold.[/]" if broken else f"All {len(findings)} laws hold.")
     sys.exit(1 if broken else 0)
 
 

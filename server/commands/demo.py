@@ -38,9 +38,13 @@ SHOPPERS = 400
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(1, 65534), default=8080, show_default=True, help="Players here, consoles on the next.")
+@click.option(
+    "--port", type=click.IntRange(1, 65534), default=8080, show_default=True, help="Players here, consoles on the next."
+)
 @click.option("--once", is_flag=True, help="Run until the sample test is decided, write its report, and end.")
-@click.option("--shoppers", type=click.IntRange(0, 20_000), default=SHOPPERS, show_default=True, help="How many come to play.")
+@click.option(
+    "--shoppers", type=click.IntRange(0, 20_000), default=SHOPPERS, show_default=True, help="How many come to play."
+)
 @click.option("--seed", type=int, default=None, help="Seed of the shoppers' tastes and luck.")
 def command(port: int, once: bool, shoppers: int, seed: int | None) -> None:
     """See it all at once: a sample test, simulated shoppers, the ranking moving, the verdict."""
@@ -104,9 +108,7 @@ async def _sample_test(engine: AsyncEngine, config: Config, *, economy: Economy)
         await fund_merchant(
             conn, merchant_id=merchant_id, amount_fen=test.budget_fen, payment_no=f"demo-{test.test_id}", now=now
         )
-        running = await launch_test(
-            conn, test.test_id, merchant_id=merchant_id, economy=economy, who="demo", now=now
-        )
+        running = await launch_test(conn, test.test_id, merchant_id=merchant_id, economy=economy, who="demo", now=now)
     assert running is not None
     return running
 
@@ -175,8 +177,13 @@ def verdict_table(snapshot: Snapshot) -> Table:
     keep = snapshot.document["goal"]["keep"]
     table = Table(title="结论 Verdict", title_style="bold")
     for name, justify in (
-        ("名次 rank", "right"), ("款式 style", "left"), ("强度 strength (95 %)", "left"), ("份额 share", "right"),
-        (f"前 {keep} top", "right"), ("票 votes", "right"), ("结论 verdict", "left"),
+        ("名次 rank", "right"),
+        ("款式 style", "left"),
+        ("强度 strength (95 %)", "left"),
+        ("份额 share", "right"),
+        (f"前 {keep} top", "right"),
+        ("票 votes", "right"),
+        ("结论 verdict", "left"),
     ):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     for item in sorted(snapshot.document["items"], key=lambda item: item["rank"]):
@@ -206,4 +213,3 @@ async def _finish(screen: Console, engine: AsyncEngine, config: Config, test: St
     screen.print(verdict_table(snapshot))
     screen.print(f"{snapshot.votes} votes of {snapshot.document['voters']} players; state: {ended.state.value}")
     return 0 if ended.state is TestState.DECIDED else 1
-

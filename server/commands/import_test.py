@@ -26,7 +26,9 @@ def command(folder: Path, merchant: UUID | None) -> None:
     with progress() as bar:
         task = bar.add_task("Checking pictures", total=None)
         try:
-            draft = read_test_folder(folder, now=now, on_picture=lambda done, of: bar.update(task, completed=done, total=of))
+            draft = read_test_folder(
+                folder, now=now, on_picture=lambda done, of: bar.update(task, completed=done, total=of)
+            )
         except (FolderRefused, PictureRefused) as refused:
             raise BadInput(str(refused)) from None
     with database_of(settings_without_keys()) as config:

@@ -15,7 +15,9 @@ from server.running import api, configure_logging, database_of, migrated, run, u
 @click.command()
 @click.option("--host", default=None, help="Address to listen on (default 127.0.0.1).")
 @click.option("--port", type=click.IntRange(0, 65535), default=None, help="Port to listen on (default 8080).")
-@click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="One per core, sharing the port.")
+@click.option(
+    "--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="One per core, sharing the port."
+)
 def command(host: str | None, port: int | None, processes: int) -> None:
     """Run the API processes that players talk to. Without DATABASE_URL the embedded database is used."""
     try:

@@ -50,10 +50,14 @@ def health_routes(api: dict[str, Any]) -> tuple[Route, ...]:
     return (
         Route(method="GET", path="/health/live", handler=get_live, summary="Alive?", auth="none", reply=LiveReply),
         Route(
-            method="GET", path="/health/ready", handler=get_ready, summary="Ready?", auth="none", reply=ReadyReply,
+            method="GET",
+            path="/health/ready",
+            handler=get_ready,
+            summary="Ready?",
+            auth="none",
+            reply=ReadyReply,
             problems=(503,),
         ),
         Route(method="GET", path="/metrics", handler=get_metrics, summary="Metrics", auth="none", media="text/plain"),
         Route(method="GET", path="/openapi.json", handler=get_openapi, summary="This document", auth="none"),
     )
-

@@ -40,7 +40,9 @@ def document(title: str, routes: Sequence[Route], *, bearer: bool) -> dict[str, 
     schemas: dict[str, Any] = {"Problem": PROBLEM_SCHEMA}
     paths: dict[str, Any] = {}
     for route in routes:
-        paths.setdefault(re.sub(r":[^}]+}", "}", route.path), {})[route.method.lower()] = _operation(route, schemas, bearer)
+        paths.setdefault(re.sub(r":[^}]+}", "}", route.path), {})[route.method.lower()] = _operation(
+            route, schemas, bearer
+        )
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": "1"},
@@ -84,11 +86,7 @@ def _operation(route: Route, schemas: dict[str, Any], bearer: bool) -> dict[str,
         operation["responses"][str(status)] = {
             "description": _PROBLEMS[status],
             "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-            **(
-                {"headers": {"Retry-After": {"schema": {"type": "integer"}}}}
-                if status in (429, 503)
-                else {}
-            ),
+            **({"headers": {"Retry-After": {"schema": {"type": "integer"}}}} if status in (429, 503) else {}),
         }
     if route.auth != "none" and bearer:
         operation["security"] = [{"bearer": []}]

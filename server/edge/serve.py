@@ -107,10 +107,14 @@ async def unknown_is_a_problem(request: web.Request, handler: Callable) -> web.S
         return response
     except web.HTTPRequestEntityTooLarge:
         request[REQUEST_ID] = request_id_of(request)
-        return problem_response(request, Problem("body_too_large", params={"limit_kb": request.app._client_max_size // 1024}))
+        return problem_response(
+            request, Problem("body_too_large", params={"limit_kb": request.app._client_max_size // 1024})
+        )
 
 
-def mount(app: web.Application, routes: Sequence[Route], shell: Any, authenticate: Authenticate, metrics: Metrics) -> None:
+def mount(
+    app: web.Application, routes: Sequence[Route], shell: Any, authenticate: Authenticate, metrics: Metrics
+) -> None:
     """Put the routes into the application."""
     for route in routes:
         app.router.add_route(route.method, route.path, endpoint(route, shell, authenticate, metrics))

@@ -138,9 +138,7 @@ def problem_response(request: web.Request, problem: Problem) -> web.Response:
     headers = {"Retry-After": str(problem.retry_after_s)} if problem.retry_after_s is not None else {}
     if problem.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return web.Response(
-        body=json_bytes(body), status=problem.status, content_type=PROBLEM_JSON, headers=headers
-    )
+    return web.Response(body=json_bytes(body), status=problem.status, content_type=PROBLEM_JSON, headers=headers)
 
 
 async def read_body(request: web.Request, model: type[pydantic.BaseModel], max_bytes: int) -> pydantic.BaseModel:

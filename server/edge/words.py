@@ -19,20 +19,30 @@ CATALOGUE: dict[str, Words] = {
     # the edge itself
     "not_found": Words(404, "没有找到,它可能不存在或不属于你。", "There is nothing here, or it is not yours."),
     "method_not_allowed": Words(405, "这个地址不支持这种请求。", "This address does not answer that method."),
-    "not_json": Words(415, "请发送 JSON(Content-Type: application/json)。", "Send JSON (Content-Type: application/json)."),
+    "not_json": Words(
+        415, "请发送 JSON(Content-Type: application/json)。", "Send JSON (Content-Type: application/json)."
+    ),
     "not_multipart": Words(415, "请以 multipart/form-data 上传。", "Send multipart/form-data."),
     "body_too_large": Words(413, "内容太大,最多 {limit_kb} KB。", "The body is too large; at most {limit_kb} KB."),
     "field_invalid": Words(422, "字段 {field_name} 不正确:{problem}", "{field_name}: {problem}"),
     "unauthenticated": Words(401, "请先登录。", "Log in first: send the bearer token of POST /v1/sessions."),
     "token_expired": Words(401, "登录已过期,请重新登录。", "Your session has expired; log in again."),
     "forbidden": Words(403, "你的角色不能做这件事。", "Your role may not do this."),
-    "too_many": Words(429, "操作太快了,请 {retry_after_s} 秒后再试。", "Too many calls; try again in {retry_after_s} s."),
-    "database_away": Words(503, "服务正在恢复,请稍后重试,你的答案不会丢。", "The service is recovering; send this again in a moment."),
+    "too_many": Words(
+        429, "操作太快了,请 {retry_after_s} 秒后再试。", "Too many calls; try again in {retry_after_s} s."
+    ),
+    "database_away": Words(
+        503, "服务正在恢复,请稍后重试,你的答案不会丢。", "The service is recovering; send this again in a moment."
+    ),
     "overloaded": Words(503, "现在人太多,请稍后重试。", "Too busy just now; send this again in a moment."),
     "internal": Words(500, "我们这边出了问题,已经记录。", "Something is wrong on our side; it has been recorded."),
     "guests_not_allowed": Words(403, "这里不接受游客登录。", "Guests may not log in here; use alipay or wechat."),
-    "platform_refused": Words(401, "平台登录没有成功:{problem}", "The platform did not accept the log-in code: {problem}"),
-    "platform_away": Words(503, "平台暂时没有回应,请稍后再试。", "The platform does not answer just now; try again in a moment."),
+    "platform_refused": Words(
+        401, "平台登录没有成功:{problem}", "The platform did not accept the log-in code: {problem}"
+    ),
+    "platform_away": Words(
+        503, "平台暂时没有回应,请稍后再试。", "The platform does not answer just now; try again in a moment."
+    ),
     "sign_in_failed": Words(401, "账号或密码不对。", "The login or the password is wrong."),
     "second_factor_wanted": Words(401, "请输入动态验证码。", "Enter the six-digit code of your authenticator."),
     "locked_out": Words(
@@ -41,7 +51,9 @@ CATALOGUE: dict[str, Words] = {
     "csrf_missing": Words(403, "页面已过期,请刷新后重试。", "This page is out of date; reload it and try again."),
     "role_lacks_permission": Words(403, "你的角色不能做这件事。", "Your role may not do this."),
     "idempotency_mismatch": Words(
-        422, "同一个 Idempotency-Key 已用于另一份内容。", "This Idempotency-Key was used with another body; use a new key."
+        422,
+        "同一个 Idempotency-Key 已用于另一份内容。",
+        "This Idempotency-Key was used with another body; use a new key.",
     ),
     "upload_incomplete": Words(422, "上传缺少 {part}。", "The upload lacks its part {part}."),
     # play

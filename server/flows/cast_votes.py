@@ -60,9 +60,7 @@ async def cast_votes(
 _MAY_BE_ON_RECORD = (TicketExpired, TicketOfAnotherSession)
 
 
-def _judge(
-    answer: Answer, keys: Mapping[int, bytes], player_id: UUID, device: bytes, now: datetime
-) -> Vote | Receipt:
+def _judge(answer: Answer, keys: Mapping[int, bytes], player_id: UUID, device: bytes, now: datetime) -> Vote | Receipt:
     """The vote of an answer, or the receipt of its refusal."""
     try:
         return vote_from(answer, keys=keys, player_id=player_id, device=device, now=now)

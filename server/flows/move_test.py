@@ -11,7 +11,14 @@ from server.stores import audit, tests
 
 
 async def move_test(
-    conn: AsyncConnection, test_id: UUID, verb: str, *, merchant_id: UUID | None, who: str, now: datetime, request_id: str = ""
+    conn: AsyncConnection,
+    test_id: UUID,
+    verb: str,
+    *,
+    merchant_id: UUID | None,
+    who: str,
+    now: datetime,
+    request_id: str = "",
 ) -> StyleTest | None:
     """Move a test; None when there is no such test (of this merchant). Raises TransitionRefused."""
     test = await tests.find(conn, test_id, merchant_id=merchant_id, lock=True)

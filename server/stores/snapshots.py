@@ -68,10 +68,7 @@ async def latest(conn: AsyncConnection, test_id: UUID) -> Snapshot | None:
     """The newest snapshot of a test."""
     row = (
         await conn.execute(
-            sa.select(snapshots)
-            .where(snapshots.c.test_id == test_id)
-            .order_by(snapshots.c.version.desc())
-            .limit(1)
+            sa.select(snapshots).where(snapshots.c.test_id == test_id).order_by(snapshots.c.version.desc()).limit(1)
         )
     ).one_or_none()
     return Snapshot(**row._asdict()) if row else None

@@ -144,9 +144,7 @@ async def clear_failures(conn: AsyncConnection, user_id: UUID) -> None:
 async def use_totp_step(conn: AsyncConnection, user_id: UUID, step: int) -> bool:
     """Mark a one-time code's time step as used; False when it, or a later one, was used before (a replay)."""
     used = await conn.execute(
-        sa.update(staff)
-        .where(staff.c.user_id == user_id, staff.c.last_totp_step < step)
-        .values(last_totp_step=step)
+        sa.update(staff).where(staff.c.user_id == user_id, staff.c.last_totp_step < step).values(last_totp_step=step)
     )
     return used.rowcount == 1
 
@@ -177,9 +175,7 @@ async def open_session(
     )
 
 
-async def session_holder(
-    conn: AsyncConnection, digest: bytes, now: datetime
-) -> tuple[UUID, str, StaffMember] | None:
+async def session_holder(conn: AsyncConnection, digest: bytes, now: datetime) -> tuple[UUID, str, StaffMember] | None:
     """(session id, csrf token, person) of a live console session."""
     row = (
         await conn.execute(

@@ -169,7 +169,9 @@ async def add_api_key(
     )
 
 
-async def key_holder(conn: AsyncConnection, digest: bytes, now: datetime) -> tuple[UUID, UUID | None, tuple[str, ...]] | None:
+async def key_holder(
+    conn: AsyncConnection, digest: bytes, now: datetime
+) -> tuple[UUID, UUID | None, tuple[str, ...]] | None:
     """(key, merchant, scopes) of a live API key."""
     row = (
         await conn.execute(
@@ -290,17 +292,13 @@ async def of_merchant(
     query = sa.select(tests).where(tests.c.merchant_id == merchant_id)
     if before is not None:
         query = query.where(sa.tuple_(tests.c.created_at, tests.c.test_id) < sa.tuple_(*map(sa.literal, before)))
-    rows = (
-        await conn.execute(query.order_by(tests.c.created_at.desc(), tests.c.test_id.desc()).limit(limit))
-    ).all()
+    rows = (await conn.execute(query.order_by(tests.c.created_at.desc(), tests.c.test_id.desc()).limit(limit))).all()
     return await _with_styles(conn, rows)
 
 
 async def in_states(conn: AsyncConnection, states: Sequence[TestState]) -> list[StyleTest]:
     """All tests in these states, with their styles."""
-    rows = (
-        await conn.execute(sa.select(tests).where(tests.c.state.in_([state.value for state in states])))
-    ).all()
+    rows = (await conn.execute(sa.select(tests).where(tests.c.state.in_([state.value for state in states])))).all()
     return await _with_styles(conn, rows)
 
 

@@ -125,19 +125,14 @@ async def append(connection: asyncpg.Connection, batch: Sequence[Vote]) -> set[U
         [int(vote.choice) for vote in batch],
         [vote.matchup.segment for vote in batch],
         [vote.matchup.offer_g for vote in batch],
-        [
-            (EXPLORED if vote.matchup.explored else 0) | (PROBE if vote.matchup.probe else 0)
-            for vote in batch
-        ],
+        [(EXPLORED if vote.matchup.explored else 0) | (PROBE if vote.matchup.probe else 0) for vote in batch],
         [vote.matchup.device for vote in batch],
         [",".join(vote.why) if vote.why else None for vote in batch],
     )
     return {row[0] for row in fresh}
 
 
-async def recorded(
-    connection: asyncpg.Connection, keys: Sequence[tuple[UUID, UUID]]
-) -> dict[UUID, Recorded]:
+async def recorded(connection: asyncpg.Connection, keys: Sequence[tuple[UUID, UUID]]) -> dict[UUID, Recorded]:
     """What is on record for these (player, matchup) pairs; a pair without a vote is absent."""
     rows = await connection.fetch(_RECORDED, [player for player, _ in keys], [matchup for _, matchup in keys])
     return {row[0]: Recorded(row[1], row[2]) for row in rows}

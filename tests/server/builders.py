@@ -126,7 +126,8 @@ class Phone:
 
     async def log_in(self) -> "Phone":
         reply = await self.client.post(
-            "/v1/sessions", json={"platform": "guest", "code": self.name, "device": self.device or f"device of {self.name}"}
+            "/v1/sessions",
+            json={"platform": "guest", "code": self.name, "device": self.device or f"device of {self.name}"},
         )
         body = await reply.json()
         assert reply.status == 201, body

@@ -106,7 +106,11 @@ async def test_forged_foreign_and_mutilated_tickets_are_refused_by_name(service:
     forged = ticket[:20] + ("A" if ticket[20] != "A" else "B") + ticket[21:]
     reply = await mei.answer((forged, "left"), (ticket[:-8], "left"), ("", "left"), ("ключ", "left"), (ticket, "both"))
     assert [receipt["code"] for receipt in reply["receipts"]] == [
-        "ticket_forged", "ticket_malformed", "ticket_malformed", "ticket_malformed", "choice_unknown",
+        "ticket_forged",
+        "ticket_malformed",
+        "ticket_malformed",
+        "ticket_malformed",
+        "choice_unknown",
     ]
     foreign = await lan.answer((ticket, "left"))
     assert (foreign["receipts"][0]["code"], foreign["receipts"][0]["matchup_id"]) == ("ticket_foreign", None)

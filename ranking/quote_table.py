@@ -1,0 +1,2 @@
+HORIZON = 12000
+VOTES: dict[tuple[int, int], tuple[int, ...]] = {}
