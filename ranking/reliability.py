@@ -266,6 +266,8 @@ class _Mixture:
         self.most = tastes
         self.tastes = [_Taste(world, by_segment=True, prior_sd=_SEGMENT_SD if world.n_segments > 1 else 1.5)]
         self.pooled = _Taste(world, by_segment=False, prior_sd=1.5)
+        # Voters of whom a "taste" was made that is none: no other one shall start from them.
+        self.set_aside = np.zeros(world.n_voters, dtype=bool)
         self._count_tastes()
 
     def _count_tastes(self) -> None:
@@ -283,19 +285,12 @@ class _Mixture:
         self.tastes[0].fit(world.base * believed[world.voter], self._centre(self.tastes[0]))
         self.r = believed[:, None]
         exact = world.rows.size <= _EXACT_VOTES
-        while len(self.tastes) < self.most:
-            self._add_taste(believed)
-            for _ in range(4):
-                self._step(exact=exact)
+        converged = self._settle(believed, iterations, exact=exact)
+        # Only a settled taste may be called none: while it forms, it is made of whoever fits the first one worst, and looks like its opposite.
+        if self._dissolve():
+            converged = self._settle(believed, iterations, exact=exact)
+            self._dissolve()
         g = len(self.tastes)
-        r = self.r
-        converged = False
-        for _ in range(iterations):
-            before = r[:, :g]
-            r = self._step(exact=exact)
-            converged = bool(np.abs(r[:, :g] - before).max() < 0.02)
-            if converged:
-                break
         r = self._expect(exact=True)
         weight = r[:, :g].sum(axis=1)
         everybody = self.pooled.gap(world.base * weight[world.voter]) if world.n_segments > 1 else self.gaps[0]
@@ -320,11 +315,24 @@ class _Mixture:
             converged=converged,
         )
 
+    def _settle(self, believed: Floats, iterations: int, *, exact: bool) -> bool:
+        """Add tastes until there are as many as are looked for, and repeat both steps until nobody's part changes."""
+        while len(self.tastes) < self.most:
+            self._add_taste(believed * ~self.set_aside)
+            for _ in range(4):
+                self._step(exact=exact)
+        r = self.r
+        for _ in range(iterations):
+            before = r
+            r = self._step(exact=exact)[:, : len(self.tastes)]
+            if np.abs(r - before).max() < 0.02:
+                return True
+        return False
+
     def _step(self, *, exact: bool) -> Floats:
         r = self._expect(exact=exact)
         self.share = self._shares(r)
         self._maximise(r)
-        self._dissolve()
         return r
 
     def _add_taste(self, believed: Floats) -> None:
@@ -343,35 +351,55 @@ class _Mixture:
         self.r = np.concatenate([self.r * ~worst[:, None], worst[:, None].astype(float)], axis=1)
         self._count_tastes()
 
-    def _dissolve(self) -> None:
-        """Two things look like a taste and are none; both have classes of their own, and as a "taste" they would be believed.
+    def _dissolve(self) -> bool:
+        """Two things look like a taste and are none; both have classes of their own, and as a "taste" they would be believed."""
+        before = len(self.tastes)
+        for column in range(before - 1, 0, -1):
+            strength = self.tastes[column].strength
+            if self._is_contrary(strength) or self._lifts_one_party(strength):
+                self.set_aside |= self.r[:, column] > 0.5
+                del self.tastes[column]
+                self.r = np.delete(self.r, column, axis=1)
+                self.share = np.delete(self.share, column)
+                self.share /= self.share.sum()
+                self.prior_counts = np.delete(self.prior_counts, column)
+        return len(self.tastes) < before
 
-        Answering the consensus' opposite even where the consensus is a near-tie: people of the opposite taste hesitate where everybody hesitates, so
-        "contrary" explains those followers better than the strengths of such a taste do. And the consensus with one party lifted above all:
-        a taste differs in many styles, pushers differ in those of one.
+    def _main(self) -> Floats:
+        """(n,) the first taste, its segments averaged, mean zero."""
+        main = self.tastes[0].strength.reshape(-1, self.world.n).mean(axis=0)
+        return np.asarray(main - main.mean())
+
+    def _is_contrary(self, strength: Floats) -> bool:
+        """Whether it is the opposite of the first taste, and far more decided.
+
+        People of the opposite taste hesitate where everybody hesitates, and so their strengths are spread about as far. Whoever is against the
+        rest by rule never hesitates, and their strengths are spread as far as the prior lets them.
         """
-        contrary = self._contrary()
-        for column in range(1, len(self.tastes)):
-            taste, mine = self.tastes[column], self.r[:, column]
-            against = mine.sum() > 1 and float(mine @ (contrary - taste.fits())) > 2 * mine.sum()
-            if against or self._lifts_one_party(taste.strength):
-                taste.strength[:] = 0.0
-                taste.side = 0.0
-                self.share[column] = 0.01
+        main, own = self._main(), strength - strength.mean()
+        spread = float(np.sqrt(main @ main)) + 1e-9
+        slope = float(own @ main) / spread**2
+        alike = float(own @ main) / (spread * float(np.sqrt(own @ own)) + 1e-9)
+        return slope < -1.8 and alike < -0.6
 
     def _lifts_one_party(self, strength: Floats) -> bool:
-        """Whether a taste differs from the consensus (or from liking nothing in particular) in one party's items above all."""
+        """Whether it is the first taste (or liking nothing in particular) with one party's items lifted or sunk, and nothing else.
+
+        A taste differs in many styles, pushers differ in those of one party.
+        """
         party = self.world.party
         size = np.bincount(party)
         if strength.size < 5 or (size > 0).sum() < 4:
             return False
-        common = self.pooled.strength - self.pooled.strength.mean()
-        own = strength - strength.mean()
-        for share in (1.0, float(own @ common) / max(float(common @ common), 1e-9), 0.0):
-            rest = own - share * common
+        main, own = self._main(), strength - strength.mean()
+        for rest in (own - main, own):
             lift = np.bincount(party, weights=rest) / np.maximum(size, 1)
-            explained = lift**2 * size / max(float(rest @ rest), 1e-9)
-            if explained.max() > 0.5 and abs(lift[explained.argmax()]) > 0.8:
+            most = int(np.argmax(lift**2 * size))
+            others = rest[party != most] - rest[party != most].mean()
+            lifted = abs(float(lift[most] - rest[party != most].mean()))
+            noise = float(np.sqrt((others**2).mean()))
+            # To take a real taste for this would silence its people; to miss it costs one party's votes some weight.
+            if lifted > 1.2 and noise < 0.4 and lifted > 5 * noise:
                 return True
         return False
 
