@@ -7,6 +7,7 @@ take seconds of processor time for a large picture; callers run them in a thread
 
 import hashlib
 import io
+import threading
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +16,20 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from PIL import Image, ImageCms, ImageFile, ImageFilter, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
+from server.picture_files import Anatomy, BrokenFile, anatomy_of, format_of, hidden_in, something_else
+
 MAX_BYTES = 8 * 1024 * 1024
-MAX_PIXELS = 40_000_000
+# By the memory that decoding takes: a JPEG is decoded at a fraction of its size, a PNG whole, a WebP three times over.
+MAX_PIXELS = {"JPEG": 40_000_000, "PNG": 24_000_000, "WebP": 16_000_000}
 MAX_SIDE = 12_000
 MIN_SIDE = 160
 MAX_ASPECT = 3.0
 WIDTHS = {"small": 360, "medium": 720, "large": 1080}
 QUALITY = 82
+
+
+# Threads that decode at once would each take the memory of a whole picture; processor time is the same in a row.
+_one_at_a_time = threading.Lock()
 
 
 class PictureRefused(Exception):
@@ -89,10 +97,10 @@ class PictureTruncated(PictureRefused):
 
 
 class PictureAnimated(PictureRefused):
-    """ "{name}" is animated ({frames} frames); choose one still picture."""
+    """ "{name}" is animated; choose one still picture."""
 
     code = "picture_animated"
-    zh = "“{name}”是动图（{frames} 帧）；请选一张静态图片。"
+    zh = "“{name}”是动图；请选一张静态图片。"
 
 
 class PicturePolyglot(PictureRefused):
@@ -171,169 +179,23 @@ def check_picture(data: bytes, *, name: str) -> CheckedPicture:
     `name` is what the merchant calls the file; its ending is not believed. Raises a subclass of PictureRefused whose
     sentence names the file. Warnings are codes of WARNINGS.
     """
-    picture = _upright_srgb(_decoded(data, name=name))
+    anatomy = _taken_apart(data, name=name)
+    with _one_at_a_time:
+        picture = _upright_srgb(_decoded(anatomy, name=name), anatomy.orientation)
+    width, height = anatomy.width, anatomy.height
+    if anatomy.orientation in _LYING:
+        width, height = height, width
     grey = np.asarray(_scaled(picture.convert("L"), 480), dtype=np.float32)
     sizes = tuple(_encoded(picture, size) for size in WIDTHS)
     return CheckedPicture(
         name=name,
         key=hashlib.sha256(sizes[-1].data).hexdigest(),
-        width=picture.width,
-        height=picture.height,
+        width=width,
+        height=height,
         sizes=sizes,
         fingerprint=_fingerprint(picture),
         warnings=_warnings(picture, grey),
     )
-
-
-# --- what a file is, before anything is decoded ---------------------------------------------------
-
-_OTHERS: tuple[tuple[bytes, str], ...] = (
-    (b"GIF8", "a GIF"),
-    (b"BM", "a BMP"),
-    (b"II*\0", "a TIFF"),
-    (b"MM\0*", "a TIFF"),
-    (b"8BPS", "a Photoshop file"),
-    (b"%PDF", "a PDF"),
-    (b"PK\x03\x04", "a ZIP archive"),
-    (b"Rar!", "a RAR archive"),
-    (b"7z\xbc\xaf", "a 7z archive"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"MZ", "a Windows program"),
-    (b"\x7fELF", "a Linux program"),
-    (b"\xcf\xfa\xed\xfe", "a macOS program"),
-    (b"\xca\xfe\xba\xbe", "a macOS program"),
-    (b"#!", "a script"),
-    (b"\0asm", "a program"),
-)
-
-
-def _format_of(data: bytes) -> str | None:
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WebP"
-    return None
-
-
-def _something_else(data: bytes) -> str | None:
-    """What a piece of data is, where it is recognisable and no picture of ours."""
-    for signature, words in _OTHERS:
-        if data.startswith(signature):
-            return words
-    if data[4:8] == b"ftyp":
-        brand = data[8:12]
-        return (
-            "an HEIC or AVIF picture" if brand in (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"hevc") else "a video"
-        )
-    start = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if b"<svg" in start:
-        return "an SVG drawing"
-    if start.startswith((b"<!doctype", b"<html", b"<?php", b"<script")):
-        return "a web page"
-    if start.startswith(b"<?xml"):
-        return "an XML file"
-    return None
-
-
-class _Anatomy(NamedTuple):
-    """What the bytes of a picture say before it is decoded; `end` is where it ends in the file (None: it does not)."""
-
-    width: int
-    height: int
-    end: int | None
-
-
-class _Broken(Exception):
-    pass
-
-
-def _anatomy(data: bytes, kind: str) -> _Anatomy:
-    try:
-        return {"PNG": _png_anatomy, "JPEG": _jpeg_anatomy, "WebP": _webp_anatomy}[kind](data)
-    except IndexError:
-        raise _Broken from None
-
-
-def _png_anatomy(data: bytes) -> _Anatomy:
-    if data[12:16] != b"IHDR" or len(data) < 33:
-        raise _Broken
-    width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
-    at = 8
-    while at + 12 <= len(data):
-        length = int.from_bytes(data[at : at + 4], "big")
-        kind = data[at + 4 : at + 8]
-        at += 12 + length
-        if kind == b"IEND":
-            return _Anatomy(width, height, at)
-    return _Anatomy(width, height, None)
-
-
-def _jpeg_anatomy(data: bytes) -> _Anatomy:
-    width = height = 0
-    at = 2
-    while at + 4 <= len(data):
-        if data[at] != 0xFF:
-            # inside the entropy-coded data of a scan: the next marker that is neither stuffing nor a restart
-            at = data.find(b"\xff", at)
-            if at < 0:
-                break
-        marker = data[at + 1]
-        if marker == 0xFF:
-            at += 1
-        elif marker == 0x00 or 0xD0 <= marker <= 0xD8 or marker == 0x01:
-            at += 2
-        elif marker == 0xD9:
-            break
-        else:
-            if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and not width:
-                height = int.from_bytes(data[at + 5 : at + 7], "big")
-                width = int.from_bytes(data[at + 7 : at + 9], "big")
-            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    if not width or not height:
-        raise _Broken
-    return _Anatomy(width, height, at + 2 if at >= 0 and data[at : at + 2] == b"\xff\xd9" else None)
-
-
-def _webp_anatomy(data: bytes) -> _Anatomy:
-    end = 8 + int.from_bytes(data[4:8], "little")
-    kind = data[12:16]
-    if len(data) < 30:
-        raise _Broken
-    if kind == b"VP8X":
-        width, height = int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
-    elif kind == b"VP8L":
-        bits = int.from_bytes(data[21:25], "little")
-        width, height = (bits & 0x3FFF) + 1, ((bits >> 14) & 0x3FFF) + 1
-    elif kind == b"VP8 ":
-        width = int.from_bytes(data[26:28], "little") & 0x3FFF
-        height = int.from_bytes(data[28:30], "little") & 0x3FFF
-    else:
-        raise _Broken
-    return _Anatomy(width, height, end if end <= len(data) else None)
-
-
-def _refuse_polyglot(data: bytes, anatomy: _Anatomy, *, name: str, kind: str) -> None:
-    """Phones append harmless things to their pictures (a depth map, a second of film); drawing anew removes them.
-
-    What is refused is a file that some other program would take for something else: that is no accident.
-    """
-    found = None
-    lower = data.lower()
-    if b"<script" in lower or b"<?php" in lower:
-        found = "a web page"
-    elif b"%pdf-" in lower[:1024]:
-        found = "a PDF"
-    elif b"PK\x05\x06" in data[-65_557:] and b"PK\x03\x04" in data:
-        found = "a ZIP archive"
-    elif anatomy.end is not None and anatomy.end < len(data):
-        rest = data[anatomy.end :].lstrip(b"\0 \t\r\n")
-        found = _something_else(rest)
-        if found in ("a video", "a TIFF"):
-            found = None
-    if found:
-        raise PicturePolyglot(name=name, format=kind, found=found)
 
 
 # --- decoding -------------------------------------------------------------------------------------
@@ -345,43 +207,60 @@ _READERS: dict[str, type[ImageFile.ImageFile]] = {
 }
 
 
-def _decoded(data: bytes, *, name: str) -> Image.Image:
+def _taken_apart(data: bytes, *, name: str) -> Anatomy:
+    """All that can be refused without decoding."""
     if not data:
         raise PictureEmpty(name=name)
     if len(data) > MAX_BYTES:
         raise PictureTooHeavy(name=name, megabytes=f"{len(data) / 2**20:.1f}", limit_mb=MAX_BYTES // 2**20)
-    kind = _format_of(data)
+    kind = format_of(data)
     if kind is None:
-        raise PictureFormat(name=name, found=_something_else(data) or "an unknown kind of file")
+        raise PictureFormat(name=name, found=something_else(data) or "an unknown kind of file")
     try:
-        anatomy = _anatomy(data, kind)
-    except _Broken:
+        anatomy = anatomy_of(data)
+    except BrokenFile:
         raise PictureTruncated(name=name, format=kind) from None
-    _check_measures(anatomy.width, anatomy.height, name=name)
-    _refuse_polyglot(data, anatomy, name=name, kind=kind)
+    _check_measures(anatomy, name=name)
+    found = hidden_in(data, anatomy)
+    if found:
+        raise PicturePolyglot(name=name, format=kind, found=found)
+    if anatomy.animated:
+        raise PictureAnimated(name=name)
     if anatomy.end is None and kind != "JPEG":
+        # a JPEG without its end mark may have all its pixels: the decoder counts them
         raise PictureTruncated(name=name, format=kind)
+    return anatomy
+
+
+def _decoded(anatomy: Anatomy, *, name: str) -> Image.Image:
+    """The pixels, at the size of the upload or, where that is far more than is needed, at a half, a third …"""
+    shrink = max(1, min(anatomy.width, anatomy.height) // (WIDTHS["large"] * 3 // 2))
     try:
         # The reader of this one format, not Image.open: what the first bytes say is all that is tried, and the size
         # that was checked is the size that is decoded.
-        picture = _READERS[kind](io.BytesIO(data))
-        if picture.size != (anatomy.width, anatomy.height):
-            raise PictureTruncated(name=name, format=kind)
-        frames = getattr(picture, "n_frames", 1)
-        if frames > 1:
-            raise PictureAnimated(name=name, frames=frames)
+        picture = _READERS[anatomy.format](io.BytesIO(anatomy.picture))
+        if picture.size != (anatomy.width, anatomy.height) or getattr(picture, "n_frames", 1) != 1:
+            raise PictureTruncated(name=name, format=anatomy.format)
+        picture.draft(None, (anatomy.width // shrink, anatomy.height // shrink))
         picture.load()
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, zlib.error, MemoryError,
             Image.DecompressionBombError):  # fmt: skip
         # All that Pillow is known to raise for damaged files; it has no error class of its own for them.
-        raise PictureTruncated(name=name, format=kind) from None
-    return picture
+        raise PictureTruncated(name=name, format=anatomy.format) from None
+    shrink = max(1, min(picture.size) // (WIDTHS["large"] * 3 // 2))
+    if shrink == 1 or picture.mode in ("1", "P", "PA") or picture.mode.startswith("I"):
+        return picture
+    smaller = picture.reduce(shrink)
+    smaller.info = picture.info
+    return smaller
 
 
-def _check_measures(width: int, height: int, *, name: str) -> None:
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+def _check_measures(anatomy: Anatomy, *, name: str) -> None:
+    width, height = anatomy.width, anatomy.height
+    limit = MAX_PIXELS[anatomy.format]
+    if width * height > limit or max(width, height) > MAX_SIDE:
         raise PictureTooLarge(
-            name=name, width=width, height=height, limit_megapixels=MAX_PIXELS // 1_000_000, limit_side=MAX_SIDE
+            name=name, width=width, height=height, limit_megapixels=limit // 1_000_000, limit_side=MAX_SIDE
         )
     if min(width, height) < MIN_SIDE:
         raise PictureTooSmall(name=name, width=width, height=height, limit_side=MIN_SIDE)
@@ -398,27 +277,24 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_ORIENTATION = 0x0112
+_LYING = (5, 6, 7, 8)  # orientations that swap width and height
 
 
-def _upright_srgb(picture: Image.Image) -> Image.Image:
+def _upright_srgb(picture: Image.Image, orientation: int) -> Image.Image:
     """The picture as 8-bit sRGB on white, the right way up, with nothing else attached."""
-    try:
-        turn = _TURNS.get(picture.getexif().get(_ORIENTATION, 1))
-    except (OSError, SyntaxError, ValueError, KeyError, TypeError, IndexError):
-        turn = None  # damaged EXIF is no reason to refuse a picture: it is thrown away anyway
     profile = picture.info.get("icc_profile")
     if picture.mode.startswith("I"):
-        deep = np.asarray(picture.convert("I"), dtype=np.int64)
+        deep = np.asarray(picture)
         picture = Image.fromarray((np.clip(deep, 0, 65_535) >> 8).astype(np.uint8))
         profile = None
     if picture.mode in ("P", "PA", "LA", "La", "RGBa", "RGBA") or "transparency" in picture.info:
         picture = picture.convert("RGBA")
-        ground = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(ground, picture).convert("RGB")
+        ground = Image.new("RGB", picture.size, "white")
+        ground.paste(picture, mask=picture.getchannel("A"))
+        picture = ground
     rgb = _in_srgb(picture, profile)
-    if turn is not None:
-        rgb = rgb.transpose(turn)
+    if orientation in _TURNS:
+        rgb = rgb.transpose(_TURNS[orientation])
     rgb.info.clear()
     return rgb
 

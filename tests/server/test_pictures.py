@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageDraw, ImageFilter
+from PIL.PngImagePlugin import PngInfo
 
 from server.pictures import (
     MAX_BYTES,
@@ -97,6 +98,17 @@ def test_a_good_picture_comes_in_three_sizes_named_by_its_content(kind: str):
         assert decoded(checked, size).size == (width, width * 4 // 3)
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_picture_far_larger_than_needed_comes_out_as_any_other(kind: str):
+    """It is decoded at a fraction of its size; what is told of it and what is shown are the same."""
+    checked = check_picture(saved(a_dress(3600, 4800), kind), name="large")
+    plain = check_picture(saved(a_dress(3600, 4800).resize((1080, 1440), Image.Resampling.LANCZOS)), name="plain")
+    assert (checked.width, checked.height) == (3600, 4800)
+    assert [(one.width, one.height) for one in checked.sizes] == [(360, 480), (720, 960), (1080, 1440)]
+    difference = np.asarray(decoded(checked), dtype=np.int16) - np.asarray(decoded(plain), dtype=np.int16)
+    assert np.abs(difference).mean() < 1.5
+
+
 def test_the_same_picture_has_the_same_key_whatever_it_is_called():
     data = saved(a_dress())
     assert check_picture(data, name="a.png").key == check_picture(data, name="b.png").key
@@ -109,23 +121,41 @@ def test_a_small_picture_is_never_blown_up():
     assert "picture_low_resolution" in checked.warnings
 
 
-def test_metadata_do_not_come_through():
+def secret_exif(orientation: int = 1) -> Image.Exif:
     exif = Image.Exif()
     exif[0x010F] = "SecretPhone"
+    exif[0x0112] = orientation
     exif.get_ifd(0x8825)[2] = (31.0, 13.0, 0.0)
+    return exif
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_metadata_do_not_come_through(kind: str):
+    text = PngInfo()
+    text.add_text("Comment", "Secret")
+    options = {
+        "JPEG": {"comment": b"Secret", "xmp": b"<x:xmpmeta>Secret</x:xmpmeta>"},
+        "PNG": {"pnginfo": text},
+        "WEBP": {"xmp": b"<x:xmpmeta>Secret</x:xmpmeta>"},
+    }[kind]
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    jpeg = saved(
-        a_dress(), "JPEG", exif=exif, icc_profile=profile, comment=b"SecretComment", xmp=b"<x:xmpmeta>Secret</x>"
-    )
-    assert b"Secret" in jpeg
-    checked = check_picture(jpeg, name="phone.jpg")
-    for data in checked.files.values():
+    upload = saved(a_dress(), kind, exif=secret_exif(), icc_profile=profile, **options)
+    assert upload.count(b"Secret") >= 2
+    for data in check_picture(upload, name="phone").files.values():
         assert b"Secret" not in data
         assert set(riff_chunks(data)) <= {b"VP8 ", b"VP8L"}
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("exif", [b"", b"MM", b"II*\0\x08\0\0\0\xff\xff" + b"\xff" * 40, b"\0" * 300, b"\xff" * 300])
+def test_damaged_exif_does_no_harm(kind: str, exif: bytes):
+    checked = check_picture(saved(a_dress(), kind, exif=b"Exif\0\0" + exif), name="odd")
+    assert (checked.width, checked.height) == (300, 400)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_the_orientation_that_a_camera_noted_is_applied(orientation: int):
+def test_the_orientation_that_a_camera_noted_is_applied(orientation: int, kind: str):
     """Whatever way the phone was held, what comes out is what the photographer saw."""
     seen = a_dress(300, 400)
     seen.paste("blue", (0, 0, 60, 60))
@@ -135,9 +165,7 @@ def test_the_orientation_that_a_camera_noted_is_applied(orientation: int):
         8: Image.Transpose.ROTATE_270,
     }[orientation]  # fmt: skip
     stored = seen if turned_by_camera is None else seen.transpose(turned_by_camera)
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    checked = check_picture(saved(stored, "JPEG", quality=95, exif=exif), name="turned.jpg")
+    checked = check_picture(saved(stored, kind, quality=95, exif=secret_exif(orientation)), name="turned")
     assert (checked.width, checked.height) == (300, 400)
     red, _, blue = decoded(checked).convert("RGB").getpixel((20, 20))
     assert blue > 200 > 60 > red
