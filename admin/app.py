@@ -9,18 +9,18 @@ from aiohttp import web
 
 from admin.api import ROUTES
 from admin.console import pages
+from admin.console.pages import COOKIE
 from admin.flows.sign_in import cookie_digest
 from admin.roles import May, Role, Staff
+from admin.shell import AdminShell
 from server.edge.health import health_routes
 from server.edge.openapi import document
 from server.edge.problems import Problem
 from server.edge.serve import mount, unknown_is_a_problem
 from server.edge.wire import Route
-from server.ports import Shell
 from server.stores import staff, tests
 
-SHELL: web.AppKey[Shell] = web.AppKey("shell", Shell)
-COOKIE = "xk_console"
+SHELL: web.AppKey[AdminShell] = web.AppKey("shell", AdminShell)
 MAX_UPLOAD_BYTES = 64 * 1024 * 1024
 _READS = ("GET", "HEAD")
 _ASSETS = Path(__file__).parent / "console" / "assets"
@@ -99,7 +99,7 @@ async def _secure(_: web.Request, response: web.StreamResponse) -> None:
         response.headers.setdefault(name, value)
 
 
-def admin_app(shell: Shell) -> web.Application:
+def admin_app(shell: AdminShell) -> web.Application:
     """The door's application on a running shell."""
     app = web.Application(client_max_size=MAX_UPLOAD_BYTES, middlewares=[unknown_is_a_problem])
     app[SHELL] = shell

@@ -1,5 +1,164 @@
-"""The console's pages."""
+"""The console's pages: made on the server, made alive by small modules of script."""
 
-from server.edge.wire import Route
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
-ROUTES: tuple[Route, ...] = ()
+import jinja2
+import pydantic
+from aiohttp import web
+
+from admin.flows.sign_in import sign_in
+from admin.roles import May
+from game.conclusions import STATUS_WORDS, VERDICT_WORDS
+from rewards import ledger as books
+from server.edge.wire import REQUEST_ID, Call, Route, Wire, wants_english
+from server.stores import ledger, staff, tests
+from server.stores.db import transaction
+
+
+COOKIE = "xk_console"
+_HERE = Path(__file__).parent
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=jinja2.StrictUndefined,
+    trim_blocks=True, lstrip_blocks=True,
+)  # fmt: skip
+
+STATE_WORDS = {
+    "draft": ("草稿", "Draft"),
+    "review": ("审核中", "In review"),
+    "running": ("进行中", "Running"),
+    "paused": ("已暂停", "Paused"),
+    "decided": ("已有结论", "Decided"),
+    "stopped": ("已停止", "Stopped"),
+    "archived": ("已归档", "Archived"),
+}
+
+
+def yuan(fen: int) -> str:
+    """Money as it is shown."""
+    return f"¥{fen / 100:,.2f}"
+
+
+_TEMPLATES.filters["yuan"] = yuan
+
+
+class SignInBody(Wire):
+    """Login, password, and the six digits where a second factor is set up."""
+
+    login: str = pydantic.Field(min_length=1, max_length=80)
+    password: str = pydantic.Field(min_length=1, max_length=200)
+    code: str = pydantic.Field(default="", max_length=6)
+
+
+class SignInReply(pydantic.BaseModel):
+    """Signed in."""
+
+    csrf: str
+
+
+def render(call: Call, template: str, *, status: int = 200, **values: Any) -> web.Response:
+    """A page in the language of the caller."""
+    english = wants_english(call.request)
+
+    def words(zh: str, en: str) -> str:
+        return en if english else zh
+
+    html = _TEMPLATES.get_template(template).render(
+        t=words,
+        lang="en" if english else "zh-CN",
+        english=english,
+        who=call.who,
+        csrf=call.who.csrf if call.who else "",
+        state_words={state: words(*pair) for state, pair in STATE_WORDS.items()},
+        status_words={status_.value: words(*pair) for status_, pair in STATUS_WORDS.items()},
+        verdict_words={verdict.value: words(*pair) for verdict, pair in VERDICT_WORDS.items()},
+        **values,
+    )
+    return web.Response(text=html, content_type="text/html", status=status, headers={"Cache-Control": "no-store"})
+
+
+async def get_sign_in(call: Call) -> web.Response:
+    """The way in."""
+    return render(call, "sign_in.html", next=_inside(call.request.query.get("next", "/")))
+
+
+def _inside(target: str) -> str:
+    """A place of this console to go to, whatever the address says: never another site's."""
+    parts = urlsplit(target)
+    if parts.scheme or parts.netloc or not target.startswith("/") or target.startswith(("//", "/\\")):
+        return "/"
+    return target
+
+
+async def post_sign_in(call: Call) -> web.Response:
+    """Open a console session."""
+    shell = call.shell
+    signed_in = await sign_in(
+        shell.engine,
+        shell.vault,
+        login=call.body.login.strip(),
+        password=call.body.password,
+        code=call.body.code,
+        now=call.now,
+        request_id=call.request[REQUEST_ID],
+    )
+    response = web.json_response({"csrf": signed_in.csrf})
+    response.set_cookie(
+        COOKIE,
+        signed_in.cookie,
+        httponly=True,
+        samesite="Strict",
+        secure=shell.config.mode == "production",
+        max_age=int((signed_in.expires_at - call.now).total_seconds()),
+        path="/",
+    )
+    return response
+
+
+async def post_sign_out(call: Call) -> web.Response:
+    """End the console session."""
+    if call.who.session_id is not None:
+        async with transaction(call.shell.engine) as conn:
+            await staff.revoke_session(conn, call.who.session_id, call.now)
+    response = web.json_response({})
+    response.del_cookie(COOKIE, path="/")
+    return response
+
+
+async def get_home(call: Call) -> web.Response:
+    """The merchant's tests."""
+    if call.who.merchant_id is None:
+        return render(call, "no_merchant.html")
+    async with call.shell.engine.connect() as conn:
+        own = await tests.of_merchant(conn, call.who.merchant_id, limit=100)
+        balance_fen = await ledger.balance(conn, books.merchant(call.who.merchant_id))
+    return render(call, "tests.html", tests=own, balance_fen=balance_fen)
+
+
+async def get_new(call: Call) -> web.Response:
+    """The form of a new test."""
+    return render(call, "new.html")
+
+
+async def get_page(call: Call) -> web.Response:
+    """One test: its check-list as a draft, its ranking while it runs, its verdict when it has ended."""
+    async with call.shell.engine.connect() as conn:
+        test = await tests.find(conn, call.path_uuid("test_id"), merchant_id=call.who.merchant_id)
+    if test is None:
+        return render(call, "not_found.html", status=404)
+    return render(call, "test.html", test=test)
+
+
+OWN = May.OWN_TESTS.value
+ANYONE = May.ANYONE_SIGNED_IN.value
+
+ROUTES: tuple[Route, ...] = (
+    Route(method="GET", path="/sign-in", handler=get_sign_in, summary="Sign in", auth="none", media="text/html"),
+    Route(method="POST", path="/sign-in", handler=post_sign_in, summary="Sign in", auth="none", body=SignInBody,
+          reply=SignInReply, problems=(401, 413, 415, 422, 429, 503)),
+    Route(method="POST", path="/sign-out", handler=post_sign_out, summary="Sign out", auth=ANYONE, problems=(401, 403, 503)),
+    Route(method="GET", path="/", handler=get_home, summary="Tests", auth=ANYONE, media="text/html"),
+    Route(method="GET", path="/tests/new", handler=get_new, summary="New test", auth=OWN, media="text/html"),
+    Route(method="GET", path="/tests/{test_id}", handler=get_page, summary="Test", auth=OWN, media="text/html"),
+)  # fmt: skip

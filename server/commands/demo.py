@@ -6,6 +6,7 @@ import dataclasses
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def command(port: int, once: bool, shoppers: int, seed: int | None) -> None:
 async def _demo(config: Config, *, once: bool, shoppers: int, seed: int | None) -> int:
     screen = console()
     await migrated(config)
-    async with api(config) as (shell, port), working(shell):
+    async with api(config) as (shell, port), working(shell), _door(config):
         test = await _sample_test(shell.engine, config, economy=shell.economy)
         await shell.dealer.refresh()
         base_url = f"http://{config.host}:{port}"
@@ -80,6 +81,28 @@ async def _demo(config: Config, *, once: bool, shoppers: int, seed: int | None) 
         if once and not stop.is_set():
             return await _finish(screen, shell.engine, config, test)
     return 0
+
+
+@contextlib.asynccontextmanager
+async def _door(config: Config) -> AsyncIterator[None]:
+    """The consoles, in a process of their own: the service does not know its door."""
+    assert config.database_url
+    environment = {
+        **os.environ,
+        "XUANKUAN_MODE": "demo",
+        "DATABASE_URL": config.database_url,
+        "XUANKUAN_DATA_DIR": str(config.data_dir),
+    }
+    door = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "admin", "--host", config.host, "--port", str(config.admin_port),
+        env=environment, start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            door.terminate()
+        await door.wait()
 
 
 def _stop_signal() -> asyncio.Event:
@@ -117,7 +140,7 @@ def _say_where(screen: Console, config: Config, base_url: str) -> None:
     admin_url = f"http://{config.host}:{config.admin_port}"
     if config.client_dir is not None:
         screen.print(f"Play yourself      [bold]{base_url}/play/[/bold]")
-    screen.print(f"Merchant's page    [bold]{admin_url}/[/bold]")
+    screen.print(f"Merchant's page    [bold]{admin_url}/[/bold]  (login demo, password demo)")
     screen.print(f"Players' API       {base_url}/openapi.json")
     screen.print(f"Data folder        {config.data_dir}")
     sys.stdout.flush()

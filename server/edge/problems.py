@@ -49,8 +49,12 @@ def problem_of(error: Exception) -> Problem | None:
     code = getattr(type(error), "code", None)
     if isinstance(error, Problem):
         return error
-    if not isinstance(code, str) or code not in CATALOGUE:
+    if not isinstance(code, str):
         return None
+    if code not in CATALOGUE:
+        code = next((base.code for base in type(error).__mro__ if getattr(base, "code", None) in CATALOGUE), None)
+        if code is None:
+            return None
     params = getattr(error, "params", {})
     field = params.get("field") if isinstance(params.get("field"), str) else None
     return Problem(code, sentence=str(error), field=field, params=params)

@@ -51,7 +51,7 @@ def endpoint(route: Route, shell: Any, authenticate: Authenticate, metrics: Metr
         request[REQUEST_ID] = request_id_of(request)
         try:
             who = await authenticate(request, route)
-            body = await read_body(request, route.body, route.max_body_bytes) if route.body else None
+            body = await read_body(request, route.body, route.max_body_bytes) if route.body and not route.multipart else None
             query = read_query(request, route.query) if route.query else None
             result = await route.handler(Call(shell, request, who, body, shell.clock(), query))
             response = (
