@@ -418,7 +418,7 @@ async def ranking_document(call: Call, test: StyleTest) -> dict[str, Any]:
     document["state"] = state.value
     document["money"] = {
         "budget_fen": test.budget_fen,
-        "spent_fen": budget.cost_fen if budget else 0,
+        "spent_fen": budget.cost_fen() if budget else 0,
     }
     return document
 
