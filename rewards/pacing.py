@@ -131,21 +131,26 @@ class PromisedBook:
     """
 
     kept_g: int = 0
+    live_g: int = 0
     _live: dict[object, tuple[datetime, int]] = field(default_factory=dict)
 
     def offered(self, key: object, amount_g: int, *, expires_at: datetime) -> None:
         self._live[key] = (expires_at, amount_g)
+        self.live_g += amount_g
 
     def answered(self, key: object) -> None:
         """The offer became a grant. An answer to an offer of another process is none of this book's."""
         live = self._live.pop(key, None)
         if live is not None:
             self.kept_g += live[1]
+            self.live_g -= live[1]
 
     def promised_g(self, now: datetime) -> int:
         """Kept and live grams. Offers are forgotten in the order in which they were made, which is that of expiry."""
-        for key, (expires_at, _) in list(self._live.items()):
+        while self._live:
+            key, (expires_at, amount_g) = next(iter(self._live.items()))
             if expires_at > now:
                 break
             del self._live[key]
-        return self.kept_g + sum(amount_g for _, amount_g in self._live.values())
+            self.live_g -= amount_g
+        return self.kept_g + self.live_g
