@@ -1,4 +1,4 @@
-"""The door's application: console pages and the /v1/merchant and /v1/ops calls, for people with roles and keys with scopes."""
+"""The door: console pages and the /v1/merchant and /v1/ops calls, for people with roles and keys with scopes."""
 
 import dataclasses
 import hashlib

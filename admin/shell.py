@@ -4,15 +4,13 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from rewards.economy import Economy
 from server.config import Config
 from server.edge.limits import Limiter, MemoryLimiter
 from server.metrics import Metrics
 from server.ports import Clock, system_clock
 from server.secrets import Vault
-from server.stores.db import engine_from
+from server.stores.db import AsyncEngine, engine_from
 
 
 @dataclass(frozen=True, slots=True)

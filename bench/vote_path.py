@@ -223,7 +223,7 @@ async def refit_seconds(config: Config) -> tuple[float, int]:
     job = RefitRankings(engine)
     now = datetime.now(UTC)
     await job.run(now)
-    bench = next(iter(job._benches.values()))  # noqa: SLF001
+    bench = next(iter(job._benches.values()))
     best = float("inf")
     for _ in range(5):
         bench.fitted_votes = -1

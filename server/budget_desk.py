@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rewards.budgets import Purse, Switches
 from rewards.economy import Economy
@@ -21,7 +20,7 @@ from server.flows.reserve_block import reserve_block
 from server.flows.return_undealt import return_undealt
 from server.ids import uuid7
 from server.stores import budgets
-from server.stores.db import transaction
+from server.stores.db import AsyncEngine, transaction
 
 log = structlog.get_logger()
 

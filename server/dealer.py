@@ -11,17 +11,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from game.dealing import Dealt, Seat, Table, deal
 from game.matchup import Matchup
 from game.style_test import StyleTest, TestState
 from ranking.pairing import Planner
 from server.stores import snapshots, tests
+from server.stores.db import AsyncEngine
 
 log = structlog.get_logger()
 
@@ -84,7 +85,7 @@ class Dealer:
     def _new_planner(self, test: StyleTest) -> Planner:
         return Planner(len(test.ranked), test.goal, np.random.default_rng(self._rng.integers(2**63)))
 
-    def _teach(self, planner: Planner, state: dict, test_id: UUID) -> None:
+    def _teach(self, planner: Planner, state: dict[str, Any], test_id: UUID) -> None:
         """Give a planner the newest posterior, and tell it which deals of this process are still out."""
         planner.update(
             SimpleNamespace(

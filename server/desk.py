@@ -49,6 +49,9 @@ class Desk(Protocol):
 Borrow = Callable[[], AbstractAsyncContextManager[asyncpg.Connection]]
 
 
+_Entry = tuple[UUID, Sequence[Vote], asyncio.Future[tuple[list[Outcome], Fertilizer]]]
+
+
 class GroupDesk:
     """One writer for all requests of a process."""
 
@@ -58,7 +61,7 @@ class GroupDesk:
         self._connect = connect
         self._borrow = borrow
         self._batch = batch
-        self._waiting: list[tuple[UUID, Sequence[Vote], asyncio.Future[tuple[list[Outcome], Fertilizer]]]] = []
+        self._waiting: list[_Entry] = []
         self._arrived = asyncio.Event()
         self._connection: asyncpg.Connection | None = None
         self._closing = False
@@ -97,7 +100,7 @@ class GroupDesk:
             if self._closing:
                 return
 
-    async def _serve(self, entries: list) -> None:
+    async def _serve(self, entries: list[_Entry]) -> None:
         """Commit these entries; if the whole batch fails for a reason of its data, each half by itself."""
         entries = [entry for entry in entries if not entry[2].done()]
         if not entries:

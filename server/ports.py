@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import asyncpg
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rewards.economy import Economy
 from server.budget_desk import BudgetDesk
@@ -16,6 +15,7 @@ from server.desk import Desk
 from server.edge.limits import Limiter
 from server.metrics import Metrics
 from server.revocations import Revocations
+from server.stores.db import AsyncEngine
 
 Clock = Callable[[], datetime]
 

@@ -1,13 +1,14 @@
 """Sessions that must be refused although their tokens are still good: polled, because tokens ask no database."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.stores import players
+from server.stores.db import AsyncEngine
 
 log = structlog.get_logger()
 
@@ -33,7 +34,7 @@ class Revocations:
             self._revoked.update(await players.revoked_since(conn, since))
         self._since = now
 
-    async def keep_fresh(self, clock, every_s: float = 2.0) -> None:
+    async def keep_fresh(self, clock: Callable[[], datetime], every_s: float = 2.0) -> None:
         """Refresh for ever."""
         while True:
             try:

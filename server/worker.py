@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.metrics import Metrics
 from server.ports import Clock
 from server.stores import health
-from server.stores.db import is_away, transaction
+from server.stores.db import AsyncEngine, is_away, transaction
 
 log = structlog.get_logger()
 

@@ -108,7 +108,7 @@ class StyleReply(Reply):
     reference_sales: int | None
     cost_fen: int | None
     price_fen: int | None
-    warnings: list[str] = []
+    warnings: list[str] = pydantic.Field(default=[])
 
 
 class MoneyReply(Reply):
@@ -160,7 +160,7 @@ class RankingQuery(Wire):
 
 def merchant_of(call: Call) -> UUID:
     """The merchant whose tests the caller may see."""
-    merchant_id = call.who.merchant_id
+    merchant_id: UUID | None = call.who.merchant_id
     if merchant_id is None:
         raise Problem("role_lacks_permission")
     return merchant_id
@@ -311,7 +311,9 @@ async def post_styles(call: Call) -> dict[str, Any]:
     if changed is None:
         raise Problem("not_found")
     placed = next(one for one in changed.styles if one.style_id == style.style_id)
-    return style_reply(placed, [words.en if wants_english(call.request) else words.zh for words in picture.warning_words])
+    return style_reply(
+        placed, [words.en if wants_english(call.request) else words.zh for words in picture.warning_words]
+    )
 
 
 async def _upload(call: Call) -> tuple[bytes, str, StyleBody]:
@@ -399,7 +401,13 @@ async def post_stop(call: Call) -> dict[str, Any]:
         if test is None:
             raise Problem("not_found")
         ended = await end_test(
-            conn, test, "stop", who=call.who.name, why="by the merchant", now=call.now, request_id=call.request[REQUEST_ID]
+            conn,
+            test,
+            "stop",
+            who=call.who.name,
+            why="by the merchant",
+            now=call.now,
+            request_id=call.request[REQUEST_ID],
         )
     return test_reply(call, ended or test)
 
@@ -413,7 +421,13 @@ async def ranking_document(call: Call, test: StyleTest) -> dict[str, Any]:
     document = (
         dict(snapshot.document)
         if snapshot
-        else {"test_id": str(test.test_id), "version": 0, "status": DecisionStatus.NO_DATA.value, "votes": 0, "items": []}
+        else {
+            "test_id": str(test.test_id),
+            "version": 0,
+            "status": DecisionStatus.NO_DATA.value,
+            "votes": 0,
+            "items": [],
+        }
     )
     document["state"] = state.value
     document["money"] = {

@@ -16,7 +16,6 @@ from server.edge.wire import REQUEST_ID, Call, Route, Wire, wants_english
 from server.stores import ledger, staff, tests
 from server.stores.db import transaction
 
-
 COOKIE = "xk_console"
 _HERE = Path(__file__).parent
 _TEMPLATES = jinja2.Environment(

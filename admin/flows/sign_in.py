@@ -10,13 +10,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import argon2
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.edge.problems import Problem
 from server.ids import uuid7
 from server.secrets import Vault
 from server.stores import audit, staff
-from server.stores.db import transaction
+from server.stores.db import AsyncEngine, transaction
 
 LOCK_AFTER = 6
 LOCK_FOR = timedelta(minutes=15)

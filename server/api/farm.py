@@ -11,6 +11,7 @@ from rewards.economy import Economy
 from rewards.farm import STAGES, Forecast, Terms, Tree, stage_starts_at_g
 from rewards.kinds import KINDS, Award
 from rewards.kinds.awards import Figure
+from server.api import reward_words  # noqa: F401 - its words join the catalogue
 from server.edge.problems import Problem
 from server.edge.wire import Reply, Route, Wire
 from server.flows.accept_invitation import accept_invitation

@@ -97,7 +97,7 @@ async def _subject(shell: Any, body: SessionBody) -> str:
     gateway = shell.gateways.get(body.platform)
     if gateway is None:
         raise Problem("platform_refused", params={"problem": f"{body.platform} is not configured here."})
-    return await gateway(body.code)
+    return str(await gateway(body.code))
 
 
 ROUTES = (

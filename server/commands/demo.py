@@ -16,7 +16,6 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from game.conclusions import VERDICT_WORDS, Verdict, shown_percent
 from game.style_test import StyleTest, TestState
@@ -31,7 +30,7 @@ from server.flows.launch_test import launch_test
 from server.running import api, configure_logging, database_of, migrated, working
 from server.shoppers import Tally, crowd, read_world
 from server.stores import snapshots, tests
-from server.stores.db import transaction
+from server.stores.db import AsyncEngine, transaction
 from server.stores.snapshots import Snapshot
 
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "summer-dresses"

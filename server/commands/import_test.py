@@ -7,12 +7,12 @@ from uuid import UUID
 import click
 
 from server.commands import BadInput, progress, run, settings_without_keys
+from server.config import Config
 from server.files.test_folder import DraftTest, FolderRefused, read_test_folder
 from server.flows.house_merchant import house_merchant
 from server.flows.import_test import import_test
 from server.pictures import PictureRefused
 from server.running import database_of, migrated
-from server.config import Config
 from server.stores import tests
 from server.stores.db import engine_from, transaction
 

@@ -20,7 +20,7 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class PlayerSession:
-    """What a player's token says: who, from which device (four bytes that stand for it), in which session, until when."""
+    """What a player's token says: who, from which device (four bytes stand for it), in which session, until when."""
 
     player_id: UUID
     session_id: UUID

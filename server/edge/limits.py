@@ -1,4 +1,4 @@
-"""How fast one may call: the generic cell rate algorithm (GCRA, ITU-T I.371), in memory or in Redis between processes."""
+"""How fast one may call: the generic cell rate algorithm (GCRA, ITU-T I.371), in memory or shared through Redis."""
 
 import math
 from collections.abc import Awaitable
@@ -59,7 +59,8 @@ local interval, burst, cost = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARG
 local next_due = due + interval * cost
 local wait = next_due - interval * burst - tonumber(ARGV[1])
 if wait > 0.000000001 then return tostring(wait) end
-redis.call('SET', KEYS[1], string.format('%.6f', next_due), 'PX', math.ceil((next_due - tonumber(ARGV[1])) * 1000) + 1000)
+local keep_ms = math.ceil((next_due - tonumber(ARGV[1])) * 1000) + 1000
+redis.call('SET', KEYS[1], string.format('%.6f', next_due), 'PX', keep_ms)
 return '0'
 """
 
@@ -73,7 +74,6 @@ class RedisLimiter:
 
     async def wait_s(self, limit: Limit, key: str, now_s: float, cost: int = 1) -> float:
         try:
-            # %.6f: a float's shortest form may be exponential, which Lua's tonumber reads but a person debugging does not
             wait = await self._script(
                 keys=[f"limit:{limit.name}:{{{key}}}"],
                 args=[f"{now_s:.6f}", f"{1.0 / limit.rate_per_s:.9f}", limit.burst, cost],

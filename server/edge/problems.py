@@ -52,7 +52,8 @@ def problem_of(error: Exception) -> Problem | None:
     if not isinstance(code, str):
         return None
     if code not in CATALOGUE:
-        code = next((base.code for base in type(error).__mro__ if getattr(base, "code", None) in CATALOGUE), None)
+        codes = (getattr(base, "code", None) for base in type(error).__mro__)
+        code = next((known for known in codes if known in CATALOGUE), None)
         if code is None:
             return None
     params = getattr(error, "params", {})

@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 from aiohttp import web
+from prometheus_client import Counter
 
 from server.edge.problems import Problem, problem_of
 from server.edge.wire import REQUEST_ID, Call, Route, json_bytes, problem_response, read_body, read_query
@@ -17,6 +18,7 @@ from server.stores.db import is_away
 
 log = structlog.get_logger()
 
+WebHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Authenticate = Callable[[web.Request, Route], Awaitable[Any]]
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9_-]{8,64}$")
 _SAFE_HEADERS = {
@@ -34,11 +36,11 @@ def request_id_of(request: web.Request) -> str:
     return hashlib.blake2s(f"{time.time_ns()}{id(request)}".encode(), digest_size=8).hexdigest()
 
 
-def endpoint(route: Route, shell: Any, authenticate: Authenticate, metrics: Metrics) -> Callable:
+def endpoint(route: Route, shell: Any, authenticate: Authenticate, metrics: Metrics) -> WebHandler:
     """The aiohttp handler of one route."""
     label = route.name
     seconds = metrics.seconds.labels(label)
-    counted = {}
+    counted: dict[int, Counter] = {}
 
     def count(status: int) -> None:
         counter = counted.get(status)
@@ -51,7 +53,8 @@ def endpoint(route: Route, shell: Any, authenticate: Authenticate, metrics: Metr
         request[REQUEST_ID] = request_id_of(request)
         try:
             who = await authenticate(request, route)
-            body = await read_body(request, route.body, route.max_body_bytes) if route.body and not route.multipart else None
+            model = None if route.multipart else route.body
+            body = await read_body(request, model, route.max_body_bytes) if model else None
             query = read_query(request, route.query) if route.query else None
             result = await route.handler(Call(shell, request, who, body, shell.clock(), query))
             response = (
@@ -93,7 +96,7 @@ def _problem(error: Exception, request: web.Request, label: str) -> Problem:
 
 
 @web.middleware
-async def unknown_is_a_problem(request: web.Request, handler: Callable) -> web.StreamResponse:
+async def unknown_is_a_problem(request: web.Request, handler: WebHandler) -> web.StreamResponse:
     """Addresses and methods that do not exist are answered as problems, too."""
     try:
         return await handler(request)

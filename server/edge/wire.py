@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import pydantic
 from aiohttp import web
@@ -17,10 +17,6 @@ JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 MAX_BODY_BYTES = 256 * 1024
-
-Body = TypeVar("Body", bound=pydantic.BaseModel | None)
-Who = TypeVar("Who")
-Shell = TypeVar("Shell")
 
 
 class Wire(pydantic.BaseModel):
@@ -36,13 +32,13 @@ class Reply(pydantic.BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Generic[Shell, Who, Body]):
+class Call:
     """One call: the shell of the application, who calls (None where the route asks nobody), and the checked body."""
 
-    shell: Shell
+    shell: Any
     request: web.Request
-    who: Who
-    body: Body
+    who: Any
+    body: Any
     now: datetime
     query: Any = None
 

@@ -1,4 +1,4 @@
-"""The catalogue of refusals: stable code -> HTTP status, the Chinese sentence, and the English one where no rule has it.
+"""The catalogue of refusals: stable code -> HTTP status, the Chinese sentence, the English one where no rule has it.
 
 Sentences are filled with the refusal's own parameters. English sentences of a room's errors stand in the room, as the
 docstring of the error's class; only what the edge itself refuses has its English here.

@@ -3,13 +3,12 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from rewards import budgets as budget_rules
 from rewards.economy import Economy
 from rewards.errors import InvitedBefore
 from rewards.kinds.invite import INVITE, Invitation
 from server.stores import budgets, farm, players
+from server.stores.db import AsyncConnection
 
 
 async def accept_invitation(

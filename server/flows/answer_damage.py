@@ -3,13 +3,12 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from rewards import prizes as rules
 from rewards.economy import Economy
 from rewards.prizes import DamageReport, DamageState, Mover
 from server.flows.move_order import move_order
 from server.stores import prizes
+from server.stores.db import AsyncConnection
 
 
 async def answer_damage(

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from rewards import farm as rules
 from rewards import ledger as books
 from rewards.days import day_of
@@ -18,6 +16,7 @@ from server.flows.pay_awards import pay_awards
 from server.flows.reserve_prizes import reserve_prizes
 from server.ids import uuid7
 from server.stores import farm, ledger
+from server.stores.db import AsyncConnection
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from rewards import budgets as budget_rules
 from rewards.economy import Economy
 from rewards.kinds import Award
 from rewards.kinds.produced import PRODUCED
 from server.flows.pay_awards import pay_awards
 from server.stores import budgets
+from server.stores.db import AsyncConnection
 
 
 async def award_produced(

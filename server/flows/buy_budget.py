@@ -4,13 +4,12 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from rewards import budgets as rules
 from rewards.budgets import Purchase
 from rewards.economy import Economy
 from server.ids import uuid7
 from server.stores import budgets, ledger
+from server.stores.db import AsyncConnection
 
 
 async def buy_budget(

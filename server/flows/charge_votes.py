@@ -3,11 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from rewards import budgets as rules
 from server.ids import uuid7
 from server.stores import budgets, ledger
+from server.stores.db import AsyncConnection
 
 
 async def charge_votes(conn: AsyncConnection, test_id: UUID, *, now: datetime) -> int:

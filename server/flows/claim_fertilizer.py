@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from rewards import budgets as budget_rules
 from rewards import ledger as books
 from rewards.days import day_ends_at, day_of
@@ -18,6 +16,7 @@ from rewards.kinds.daily_claim import DAILY_CLAIM
 from rewards.kinds.streak import STREAK, Streak
 from server.flows.pay_awards import pay_awards
 from server.stores import budgets, farm, ledger, players
+from server.stores.db import AsyncConnection
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from game.dealing import Seat, eligible
 from game.matchup import Matchup, sign
 from game.style_test import StyleTest
@@ -16,6 +14,7 @@ from server.budget_desk import BudgetDesk
 from server.dealer import Dealer
 from server.ids import uuid7
 from server.stores import players, votes
+from server.stores.db import AsyncEngine
 
 
 @dataclass(frozen=True, slots=True)

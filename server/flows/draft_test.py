@@ -6,8 +6,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from game.errors import TestFieldInvalid, TransitionRefused
 from game.segments import audience_from
 from game.style_test import (
@@ -22,6 +20,7 @@ from game.style_test import (
 from ranking.pairing import Goal
 from server.ids import uuid7
 from server.stores import audit, tests
+from server.stores.db import AsyncConnection
 
 
 def _with(test: StyleTest, fields: Mapping[str, Any], now: datetime) -> StyleTest:
@@ -38,7 +37,13 @@ def _with(test: StyleTest, fields: Mapping[str, Any], now: datetime) -> StyleTes
 
 
 async def create_draft(
-    conn: AsyncConnection, *, merchant_id: UUID, fields: Mapping[str, Any], who: str, now: datetime, request_id: str = ""
+    conn: AsyncConnection,
+    *,
+    merchant_id: UUID,
+    fields: Mapping[str, Any],
+    who: str,
+    now: datetime,
+    request_id: str = "",
 ) -> StyleTest:
     """A new draft. Raises TestFieldInvalid, SegmentInvalid, or GoalRefused for a goal out of range."""
     blank = StyleTest(
@@ -54,7 +59,13 @@ async def create_draft(
     test = _with(blank, fields, now)
     await tests.add(conn, test)
     await audit.write(
-        conn, who=who, what="test.draft", object_id=test.test_id, after={"title": test.title}, now=now, request_id=request_id
+        conn,
+        who=who,
+        what="test.draft",
+        object_id=test.test_id,
+        after={"title": test.title},
+        now=now,
+        request_id=request_id,
     )
     return test
 

@@ -3,12 +3,11 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from rewards.economy import Economy
 from rewards.prizes import FulfilmentOrder, Mover, OrderState
 from server.flows.move_order import move_order
 from server.stores import prizes
+from server.stores.db import AsyncConnection
 
 
 async def end_order(

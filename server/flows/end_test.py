@@ -2,11 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from game.style_test import StyleTest, after
 from server.flows.return_budget import return_budget
 from server.stores import audit, tests
+from server.stores.db import AsyncConnection
 
 
 async def end_test(

@@ -4,11 +4,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from game.matchup import Choice
 from server.edge.wire import rfc3339
 from server.stores import ledger, players, votes
+from server.stores.db import AsyncConnection
 
 
 async def export_player(conn: AsyncConnection, player_id: UUID, *, now: datetime) -> dict[str, Any] | None:

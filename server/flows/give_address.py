@@ -6,8 +6,6 @@ from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from rewards import prizes as rules
 from rewards.economy import Economy
 from rewards.prizes import Address, FulfilmentOrder, Mover, OrderState
@@ -15,6 +13,7 @@ from server.flows.move_order import move_order
 from server.flows.reserve_prizes import take_box
 from server.secrets import Vault
 from server.stores import prizes
+from server.stores.db import AsyncConnection
 
 
 async def give_address(

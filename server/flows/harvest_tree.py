@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from rewards import farm as rules
 from rewards.errors import HarvestedBefore, NoTree
 from rewards.farm import Tree
 from rewards.prizes import FulfilmentOrder, OrderState
 from server.ids import uuid7
 from server.stores import farm, ledger, prizes
+from server.stores.db import AsyncConnection
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from server.stores import tests
+from server.stores.db import AsyncConnection
 
 HOUSE = UUID("0190a000-0000-7000-8000-000000000001")
 

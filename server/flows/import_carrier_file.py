@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from rewards.errors import NotThisMove, NotYourMove
 from rewards.prizes import CarrierRow, Mover, RowProblem, RowResult, carried, read_carrier_file
 from server.stores import prizes
+from server.stores.db import AsyncConnection
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,12 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from game.style_test import Style, StyleTest, numbered
 from server.files.test_folder import DraftTest
 from server.ids import uuid7
 from server.media import keep_picture
 from server.stores import tests
+from server.stores.db import AsyncConnection
 
 
 async def import_test(

@@ -3,12 +3,11 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from rewards import farm as rules
 from rewards.errors import NoTree
 from rewards.farm import Tree
 from server.stores import farm
+from server.stores.db import AsyncConnection
 
 
 async def join_family(conn: AsyncConnection, *, player_id: UUID, tree_id: UUID, now: datetime) -> Tree:

@@ -3,13 +3,12 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from game.errors import TransitionRefused
 from game.style_test import StyleTest, after, check_goal, check_launch
 from rewards.economy import Economy
 from server.flows.buy_budget import buy_budget
 from server.stores import audit, tests
+from server.stores.db import AsyncConnection
 
 
 def smallest_budget_fen(styles: int, economy: Economy) -> int:

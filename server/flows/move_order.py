@@ -3,8 +3,6 @@
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from rewards import ledger as books
 from rewards.days import day_of
 from rewards.economy import Economy
@@ -16,6 +14,7 @@ from server.flows.pay_awards import pay_awards
 from server.flows.reserve_prizes import take_box
 from server.ids import uuid7
 from server.stores import ledger, prizes
+from server.stores.db import AsyncConnection
 
 
 async def move_order(

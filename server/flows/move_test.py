@@ -3,11 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from game.errors import TransitionRefused
 from game.style_test import StyleTest, after
 from server.stores import audit, tests
+from server.stores.db import AsyncConnection
 
 
 async def move_test(

@@ -4,13 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from rewards.economy import Economy
 from server.ids import uuid7
 from server.revocations import SESSION_LIFE
 from server.stores import players
-from server.stores.db import transaction
+from server.stores.db import AsyncEngine, transaction
 from server.stores.players import Player
 
 

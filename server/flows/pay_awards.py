@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from rewards import ledger as books
 from rewards.budgets import Rate
 from rewards.days import day_of
@@ -16,6 +14,7 @@ from rewards.kinds.awards import award_transfer
 from rewards.ledger import Reason, Transfer
 from server.ids import uuid7
 from server.stores import budgets, farm, ledger
+from server.stores.db import AsyncConnection
 
 PROGRAMME = UUID("00000000-0000-7000-8000-000000000001")
 """The budget out of which the platform itself gives: claims, streaks, stage awards, bonuses, compensation."""

@@ -3,13 +3,12 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from rewards import farm as rules
 from rewards.economy import Economy
 from rewards.farm import Tree
 from server.ids import uuid7
 from server.stores import farm
+from server.stores.db import AsyncConnection
 
 
 async def plant_tree(conn: AsyncConnection, *, player_id: UUID, variety: str, economy: Economy, now: datetime) -> Tree:

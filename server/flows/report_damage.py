@@ -3,14 +3,13 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from rewards import prizes as rules
 from rewards.economy import Economy
 from rewards.prizes import DamageReport
 from server.ids import uuid7
 from server.secrets import Vault
 from server.stores import prizes
+from server.stores.db import AsyncConnection
 
 
 async def report_damage(

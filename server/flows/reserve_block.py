@@ -4,8 +4,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from rewards import budgets as rules
 from rewards.budgets import Block
 from rewards.days import day_of
@@ -13,6 +11,7 @@ from rewards.economy import Economy
 from rewards.errors import BudgetExhausted
 from server.ids import uuid7
 from server.stores import budgets, ledger
+from server.stores.db import AsyncConnection
 
 
 async def reserve_block(

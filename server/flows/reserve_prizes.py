@@ -3,8 +3,6 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from rewards.days import day_of
 from rewards.economy import Economy
 from rewards.errors import OutOfStock
@@ -12,6 +10,7 @@ from rewards.farm import Tree
 from rewards.prizes import EVERYWHERE, choose_stock, week_of
 from server.ids import uuid7
 from server.stores import players, prizes
+from server.stores.db import AsyncConnection
 from server.stores.prizes import Box
 
 

@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from rewards import budgets as rules
 from rewards import ledger as books
 from rewards.ledger import Unit
 from server.flows.charge_votes import charge_votes
 from server.ids import uuid7
 from server.stores import budgets, ledger
+from server.stores.db import AsyncConnection
 
 
 @dataclass(frozen=True, slots=True)

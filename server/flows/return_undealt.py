@@ -3,12 +3,11 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from rewards import ledger as books
 from rewards.ledger import Reason, Transfer
 from server.ids import uuid7
 from server.stores import budgets, ledger
+from server.stores.db import AsyncConnection
 
 
 async def return_undealt(

@@ -2,12 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from rewards import ledger as rules
 from rewards.ledger import AccountKind, Transfer
 from server.ids import uuid7
 from server.stores import budgets, ledger
+from server.stores.db import AsyncConnection
 
 
 async def reverse_transfer(conn: AsyncConnection, *, transfer: Transfer, now: datetime) -> Transfer:

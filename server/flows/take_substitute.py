@@ -3,14 +3,13 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from rewards import prizes as rules
 from rewards.days import day_of
 from rewards.economy import Economy, Variety
 from rewards.prizes import EVERYWHERE, FulfilmentOrder, Mover, OrderState
 from server.flows.move_order import move_order
 from server.stores import players, prizes
+from server.stores.db import AsyncConnection
 
 
 async def take_substitute(

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from rewards import farm as rules
 from rewards import ledger as books
 from rewards.budgets import PlayerDay, paid_choices_left
@@ -14,6 +12,7 @@ from rewards.economy import Economy
 from rewards.farm import ExpiryNotice, Forecast, GrowthStage, Terms, Tree
 from rewards.kinds.streak import STREAK
 from server.stores import farm, ledger, players, prizes, votes
+from server.stores.db import AsyncConnection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from rewards import grants as rules
 from rewards.grants import Grant, GrantState, VoidReason
 from server.ids import uuid7
 from server.stores import budgets, grants, ledger
+from server.stores.db import AsyncConnection
 
 
 @dataclass(frozen=True, slots=True)

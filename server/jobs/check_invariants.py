@@ -3,8 +3,8 @@
 from datetime import datetime
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from server.stores.db import AsyncEngine
 from server.stores.invariants import Finding, audit
 
 log = structlog.get_logger()

@@ -2,12 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-
 from rewards.pacing import deal_permille, hour_of, pace
 from server.stores import budgets
 from server.stores.budgets import Paced
-from server.stores.db import transaction
+from server.stores.db import AsyncConnection, AsyncEngine, transaction
 
 INTERVAL = timedelta(seconds=10)
 HEARD_OF = timedelta(seconds=30)

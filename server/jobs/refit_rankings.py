@@ -12,7 +12,6 @@ from uuid import UUID
 
 import numpy as np
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from game.conclusions import Ailment, DecisionStatus, Health, ailments, conclude, open_items, status_of
 from game.dealing import is_gold, passed
@@ -23,11 +22,11 @@ from ranking.comparisons import NEITHER, RunningCounts
 from ranking.pairing import Goal
 from ranking.scores import Scores
 from ranking.stopping import Decision, decide
+from rewards.economy import Economy
 from server.edge.wire import rfc3339
 from server.flows.end_test import end_test
-from rewards.economy import Economy
 from server.stores import budgets, players, snapshots, tests, votes
-from server.stores.db import transaction
+from server.stores.db import AsyncEngine, transaction
 from server.stores.snapshots import Snapshot
 
 log = structlog.get_logger()

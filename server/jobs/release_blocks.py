@@ -2,13 +2,11 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from rewards import budgets as rules
 from server.flows.return_budget import return_budget
 from server.ids import uuid7
 from server.stores import budgets, ledger
-from server.stores.db import transaction
+from server.stores.db import AsyncEngine, transaction
 
 LOOK_AGAIN = timedelta(minutes=10)
 """When to look again at a block of which grants are still held."""

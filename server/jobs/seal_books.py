@@ -4,11 +4,9 @@ import asyncio
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.stores import seals
-from server.stores.db import transaction
+from server.stores.db import AsyncEngine, IntegrityError, transaction
 from server.stores.seals import Chain
 
 log = structlog.get_logger()

@@ -3,12 +3,10 @@
 from datetime import datetime
 
 import structlog
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.flows.charge_votes import charge_votes
 from server.stores import budgets, grants
-from server.stores.db import transaction
+from server.stores.db import AsyncEngine, IntegrityError, transaction
 
 log = structlog.get_logger()
 

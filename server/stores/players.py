@@ -7,6 +7,7 @@ the other reads the winner's player.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -108,7 +109,7 @@ _COLUMNS = (
 )
 
 
-def _player(row: sa.Row) -> Player:
+def _player(row: Any) -> Player:
     values = row._asdict()
     values["interests"] = tuple(values["interests"])
     values["standing_reasons"] = tuple(values["standing_reasons"])
@@ -134,13 +135,13 @@ async def identify(
     now: datetime,
 ) -> UUID:
     """The player behind a platform identity, made now if it was never seen."""
-    known = await conn.scalar(
+    known: UUID | None = await conn.scalar(
         sa.select(identities.c.player_id).where(identities.c.platform == platform, identities.c.subject == subject)
     )
     if known is not None:
         return known
     await conn.execute(insert(players).values(player_id=new_player_id, created_at=now, hold_s=hold_s))
-    won = await conn.scalar(
+    won: UUID | None = await conn.scalar(
         insert(identities)
         .values(
             platform=platform, subject=subject, sealed_subject=sealed_subject, player_id=new_player_id, created_at=now
@@ -151,9 +152,12 @@ async def identify(
     if won is not None:
         return won
     await conn.execute(sa.delete(players).where(players.c.player_id == new_player_id))
-    return await conn.scalar(
-        sa.select(identities.c.player_id).where(identities.c.platform == platform, identities.c.subject == subject)
-    )
+    winner: UUID = (
+        await conn.execute(
+            sa.select(identities.c.player_id).where(identities.c.platform == platform, identities.c.subject == subject)
+        )
+    ).scalar_one()
+    return winner
 
 
 async def open_session(
@@ -215,4 +219,4 @@ async def weights(conn: AsyncConnection, since_ids: Sequence[UUID]) -> dict[UUID
             players.c.weight < 1,
         )
     )
-    return {player_id: weight for player_id, weight in rows}
+    return {row.player_id: row.weight for row in rows}

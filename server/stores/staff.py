@@ -7,6 +7,7 @@ lock-out comes after so many failures however they are spread.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -80,7 +81,7 @@ _PERSON = (
 )
 
 
-def _person(row: sa.Row) -> StaffMember:
+def _person(row: Any) -> StaffMember:
     values = row._asdict()
     values["roles"] = tuple(values["roles"])
     return StaffMember(**values)

@@ -84,7 +84,7 @@ styles = sa.Table(
 )
 
 
-def _style(row: sa.Row) -> Style:
+def _style(row: Any) -> Style:
     return Style(
         style_id=row.style_id,
         position=row.position,
@@ -99,7 +99,7 @@ def _style(row: sa.Row) -> Style:
     )
 
 
-def _test(row: sa.Row, test_styles: Sequence[Style]) -> StyleTest:
+def _test(row: Any, test_styles: Sequence[Style]) -> StyleTest:
     return StyleTest(
         test_id=row.test_id,
         merchant_id=row.merchant_id,
@@ -130,7 +130,7 @@ def goal_data(goal: Goal) -> dict[str, Any]:
     }
 
 
-async def _with_styles(conn: AsyncConnection, rows: Sequence[sa.Row]) -> list[StyleTest]:
+async def _with_styles(conn: AsyncConnection, rows: Sequence[Any]) -> list[StyleTest]:
     by_test: dict[UUID, list[Style]] = {row.test_id: [] for row in rows}
     if by_test:
         found = await conn.execute(

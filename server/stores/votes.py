@@ -8,6 +8,7 @@ neither can exist without the other.
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -18,7 +19,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from game.judging import Vote
 from server.stores.db import Xid8, metadata
-
 
 votes = sa.Table(
     "votes",
@@ -175,7 +175,7 @@ _COLUMNS = (
 )
 
 
-def _columns(rows: Sequence[sa.Row]) -> VoteColumns:
+def _columns(rows: Sequence[Any]) -> VoteColumns:
     fields = list(zip(*rows, strict=True)) if rows else [()] * len(_COLUMNS)
     return VoteColumns(
         player=list(fields[0]),
@@ -195,7 +195,7 @@ def _columns(rows: Sequence[sa.Row]) -> VoteColumns:
 
 async def horizon(conn: AsyncConnection) -> int:
     """The oldest transaction that may still be writing: everything before it is settled, everything from it on is not."""
-    return int(await conn.scalar(sa.text("select pg_snapshot_xmin(pg_current_snapshot())::text")))
+    return int((await conn.execute(sa.text("select pg_snapshot_xmin(pg_current_snapshot())::text"))).scalar_one())
 
 
 async def tests_with_news(conn: AsyncConnection, since: int, until: int) -> list[UUID]:
@@ -249,16 +249,13 @@ async def met_by(conn: AsyncConnection, player_id: UUID, test_ids: Sequence[UUID
 
 async def paid_since(conn: AsyncConnection, player_id: UUID, since: datetime) -> int:
     """How many paid choices a player has made since a moment."""
-    return int(
-        await conn.scalar(
-            sa.select(sa.func.count()).where(
-                votes.c.player_id == player_id, votes.c.answered_at >= since, votes.c.offer_g > 0
-            )
-        )
+    query = sa.select(sa.func.count()).where(
+        votes.c.player_id == player_id, votes.c.answered_at >= since, votes.c.offer_g > 0
     )
+    return (await conn.execute(query)).scalar_one()
 
 
-async def stream_of_test(conn: AsyncConnection, test_id: UUID) -> AsyncIterator[sa.Row]:
+async def stream_of_test(conn: AsyncConnection, test_id: UUID) -> AsyncIterator[Any]:
     """Every vote of a test, streamed: for exports."""
     result = await conn.stream(
         sa.select(*_COLUMNS).where(votes.c.test_id == test_id).order_by(votes.c.xid, votes.c.matchup_id)
@@ -278,6 +275,6 @@ order by v.matchup_id
 """)
 
 
-async def of_player(conn: AsyncConnection, player_id: UUID) -> Sequence[sa.Row]:
+async def of_player(conn: AsyncConnection, player_id: UUID) -> Sequence[Any]:
     """All votes of a player with the titles of what was shown, oldest first."""
     return (await conn.execute(_OF_PLAYER, {"player_id": player_id})).all()
