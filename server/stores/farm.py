@@ -27,6 +27,7 @@ from rewards.kinds import Award
 from rewards.kinds.invite import Invitation, Vesting
 from rewards.kinds.streak import Streak
 from server.stores.db import metadata
+from server.stores.invariants import Law
 from server.stores.ledger import REFUSE_CHANGE
 
 trees = sa.Table(
@@ -186,6 +187,88 @@ create or replace trigger awards_paid_once before update on awards
 create or replace trigger awards_stay before delete or truncate on awards
     for each statement execute function refuse_change()
 """,
+)
+
+LAWS = (
+    Law(
+        "tree_holds_its_grams",
+        "A tree's account holds what was applied to it less the boxes that were harvested from it.",
+        """
+        select t.tree_id, t.applied_g, coalesce(p.applied_g, 0) as recomputed_g, coalesce(a.balance, 0) as balance_g,
+               m.harvested
+        from trees t
+        left join (select tree_id, sum(amount_g) as applied_g from applications group by tree_id) p using (tree_id)
+        join (select tree_id, count(*) as growers, count(harvested_at) as harvested
+              from tree_members group by tree_id) m using (tree_id)
+        left join accounts a on a.account_id = account_id('tree', t.tree_id)
+        where t.applied_g <> coalesce(p.applied_g, 0)
+           or coalesce(a.balance, 0) <> t.applied_g - m.harvested * (t.terms->>'box_g')::bigint
+           or t.applied_g > m.growers * (t.terms->>'box_g')::bigint
+        """,
+    ),
+    Law(
+        "application_has_one_transfer",
+        "Each application of fertilizer has one transfer of its grams from its player's wallet into its tree.",
+        """
+        select coalesce(p.application_id::text, t.out_biz_no) as application_id, p.player_id, p.amount_g,
+               t.amount as moved_g
+        from applications p
+        full join (select * from transfers where reason = 'fertilizer_applied') t
+          on t.out_biz_no = p.application_id::text
+        where p.application_id is null or t.transfer_id is null or t.amount <> p.amount_g
+           or t.debit_account <> account_id('player', p.player_id) or t.credit_account <> account_id('tree', p.tree_id)
+        """,
+    ),
+    Law(
+        "day_counts_its_applications",
+        "The applications counted for a player's day are those that were made on it.",
+        """
+        select coalesce(d.player_id, p.player_id) as player_id, coalesce(d.day, p.day) as day, d.applications, p.made
+        from farm_days d
+        full join (
+            select player_id, (at at time zone interval '+08:00')::date as day, sum(times) as made
+            from applications group by 1, 2
+        ) p on p.player_id = d.player_id and p.day = d.day
+        where d.applications is distinct from p.made
+        """,
+    ),
+    Law(
+        "award_is_paid_once_or_owed",
+        "Each paid award has one transfer of its grams to its player, and each such transfer its award.",
+        """
+        select coalesce(a.kind || ':' || a.fact, t.out_biz_no) as award, a.player_id, a.amount_g, t.amount as paid_g
+        from (select * from awards where transfer_id is not null) a
+        full join (select * from transfers where reason = 'programme_awarded') t on t.transfer_id = a.transfer_id
+        where a.fact is null or t.transfer_id is null or t.amount <> a.amount_g or t.player_id <> a.player_id
+           or t.out_biz_no <> a.kind || ':' || a.fact
+        """,
+    ),
+    Law(
+        "claim_has_its_award",
+        "Each daily claim has one award of its amount.",
+        """
+        select coalesce(c.player_id, a.player_id) as player_id, c.day, c.amount_g, a.amount_g as awarded_g
+        from claims c
+        full join (select * from awards where kind = 'daily_claim') a on a.fact = c.player_id || ':' || c.day
+        where c.player_id is null or a.fact is null or c.amount_g <> a.amount_g
+        """,
+    ),
+    Law(
+        "stage_is_awarded_as_promised",
+        "Each stage that a tree reached brought each of its growers what the terms of its planting promise.",
+        """
+        select s.tree_id, s.stage, m.player_id, promised.award_g, a.amount_g as awarded_g
+        from tree_stages s
+        join trees t using (tree_id)
+        join tree_members m using (tree_id)
+        cross join lateral (
+            select (t.terms->'stage_award_g'->>(array_position(
+                array['seed', 'sprout', 'sapling', 'blossom', 'fruiting', 'ripe'], s.stage) - 1))::int as award_g
+        ) promised
+        left join awards a on a.kind = 'stage_award' and a.fact = s.tree_id || ':' || s.stage || ':' || m.player_id
+        where coalesce(a.amount_g, 0) <> promised.award_g
+        """,
+    ),
 )
 
 

@@ -25,6 +25,7 @@ from rewards.prizes import (
     Stock,
 )
 from server.stores.db import metadata
+from server.stores.invariants import Law
 from server.stores.ledger import REFUSE_CHANGE
 
 prize_stock = sa.Table(
@@ -149,6 +150,56 @@ create or replace trigger order_moves_append_only before update or delete or tru
 create or replace trigger fulfilment_orders_stay before delete or truncate on fulfilment_orders
     for each statement execute function refuse_change()
 """,
+)
+
+LAWS = (
+    Law(
+        "stock_counts_its_boxes",
+        "As many boxes of a stock are taken as were set aside and not given back.",
+        """
+        select s.variety, s.region, s.week, s.boxes, s.taken, count(b.box_id) as set_aside
+        from prize_stock s
+        left join prize_boxes b on b.variety = s.variety and b.region = s.region and b.week = s.week
+          and b.given_back_at is null
+        group by s.variety, s.region, s.week, s.boxes, s.taken
+        having s.taken <> count(b.box_id)
+        """,
+    ),
+    Law(
+        "box_has_an_owner",
+        "Each box that is set aside belongs to one who grows a tree, or to an order that waits for it.",
+        """
+        select b.box_id, b.player_id, b.tree_id, o.state
+        from prize_boxes b
+        left join tree_members m on m.tree_id = b.tree_id and m.player_id = b.player_id
+        left join fulfilment_orders o on o.tree_id = b.tree_id and o.player_id = b.player_id
+        where b.given_back_at is null and b.gone_at is null
+          and (m.player_id is null or m.donated
+               or m.harvested_at is not null and coalesce(o.state, '') not in ('address_needed', 'pending'))
+        """,
+    ),
+    Law(
+        "harvest_is_an_order_or_a_donation",
+        "Each harvested share of a tree is one order or one donation, and has one transfer out of the tree.",
+        """
+        select m.tree_id, m.player_id, m.donated, o.order_id, t.transfer_id
+        from (select * from tree_members where harvested_at is not null) m
+        full join fulfilment_orders o on o.tree_id = m.tree_id and o.player_id = m.player_id
+        left join transfers t on t.out_biz_no = m.tree_id || ':' || m.player_id
+          and t.reason = case when m.donated then 'tree_donated' else 'tree_harvested' end
+        where m.player_id is null or t.transfer_id is null or m.donated <> (o.order_id is null)
+        """,
+    ),
+    Law(
+        "supplier_is_paid_for_what_was_ordered",
+        "Each time that an order was ordered its supplier was paid once.",
+        """
+        select o.order_id, o.times_ordered, count(t.transfer_id) as paid
+        from fulfilment_orders o
+        left join transfers t on t.reason = 'prize_paid' and split_part(t.out_biz_no, ':', 1) = o.order_id::text
+        group by o.order_id, o.times_ordered having o.times_ordered <> count(t.transfer_id)
+        """,
+    ),
 )
 
 
@@ -519,18 +570,3 @@ async def write_answer(conn: AsyncConnection, report: DamageReport) -> None:
 async def sealed_picture(conn: AsyncConnection, picture_id: UUID) -> bytes | None:
     """The sealed photo of a report, None where there is none (any more)."""
     return await conn.scalar(sa.select(damage_pictures.c.sealed).where(damage_pictures.c.picture_id == picture_id))
-
-
-async def taken_without_box(conn: AsyncConnection) -> list[tuple[str, str, str, int, int]]:
-    """Stock whose count of taken boxes is not the number of its box rows: (variety, region, week, taken, rows)."""
-    rows = await conn.execute(
-        sa.text(
-            """
-select s.variety, s.region, s.week, s.taken, count(b.box_id) filter (where b.given_back_at is null) as n_boxes
-from prize_stock s left join prize_boxes b using (variety, region, week)
-group by s.variety, s.region, s.week, s.taken
-having s.taken <> count(b.box_id) filter (where b.given_back_at is null)
-"""
-        )
-    )
-    return [(row.variety, row.region, row.week, row.taken, row.n_boxes) for row in rows]
