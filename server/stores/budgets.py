@@ -220,9 +220,7 @@ def _budget(row: Any) -> Budget:
 
 async def find(conn: AsyncConnection, budget_id: UUID) -> Budget | None:
     """A budget, without locking it; None where there is none."""
-    row = (
-        await conn.execute(sa.text(_BUDGET + "where b.budget_id = :id"), {"id": budget_id})
-    ).one_or_none()
+    row = (await conn.execute(sa.text(_BUDGET + "where b.budget_id = :id"), {"id": budget_id})).one_or_none()
     return _budget(row) if row else None
 
 
@@ -289,9 +287,7 @@ async def count_charge(conn: AsyncConnection, budget_id: UUID, *, charged_g: int
 async def close(conn: AsyncConnection, budget_id: UUID, now: datetime) -> None:
     """No more is reserved from this budget."""
     await conn.execute(
-        sa.update(budgets)
-        .where(budgets.c.budget_id == budget_id, budgets.c.closed_at.is_(None))
-        .values(closed_at=now)
+        sa.update(budgets).where(budgets.c.budget_id == budget_id, budgets.c.closed_at.is_(None)).values(closed_at=now)
     )
 
 
@@ -404,9 +400,7 @@ async def set_caps(conn: AsyncConnection, scope_id: UUID, wanted: Caps) -> None:
     await conn.execute(
         insert(caps)
         .values(scope_id=scope_id, day_g=wanted.day_g, total_g=wanted.total_g)
-        .on_conflict_do_update(
-            index_elements=["scope_id"], set_={"day_g": wanted.day_g, "total_g": wanted.total_g}
-        )
+        .on_conflict_do_update(index_elements=["scope_id"], set_={"day_g": wanted.day_g, "total_g": wanted.total_g})
     )
 
 
@@ -462,9 +456,7 @@ async def _with_debts(conn: AsyncConnection, rows: Sequence[Any]) -> list[OpenBl
     owed = {
         row.block_id: row
         for row in await conn.execute(
-            sa.text(_OWED).bindparams(
-                sa.bindparam("blocks", [row.block_id for row in rows], type_=ARRAY(sa.Uuid))
-            )
+            sa.text(_OWED).bindparams(sa.bindparam("blocks", [row.block_id for row in rows], type_=ARRAY(sa.Uuid)))
         )
     }
     return [
@@ -688,9 +680,7 @@ def plan_of(budget: Budget) -> Plan | None:
     """The plan of a budget, None when it is spent as fast as players ask."""
     if budget.plan_ends_at is None or budget.plan_ends_at <= budget.opened_at:
         return None
-    return Plan(
-        starts_at=budget.opened_at, ends_at=budget.plan_ends_at, budget_g=budget.bought_g - budget.returned_g
-    )
+    return Plan(starts_at=budget.opened_at, ends_at=budget.plan_ends_at, budget_g=budget.bought_g - budget.returned_g)
 
 
 async def forget_old_paces(conn: AsyncConnection, *, before: datetime) -> None:
@@ -725,6 +715,4 @@ async def switch(
     conn: AsyncConnection, *, scope: str, target: str, stops: bool, why: str, who: str, now: datetime
 ) -> None:
     """Switch something off (`stops`) or on again. A new line each time; the table is its own history."""
-    await conn.execute(
-        sa.insert(switches).values(scope=scope, target=target, stops=stops, why=why, who=who, at=now)
-    )
+    await conn.execute(sa.insert(switches).values(scope=scope, target=target, stops=stops, why=why, who=who, at=now))

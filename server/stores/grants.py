@@ -231,9 +231,7 @@ async def void(
         sa.text(_VOID).bindparams(
             sa.bindparam("player_id", player_id, type_=sa.Uuid),
             sa.bindparam("test_id", test_id, type_=sa.Uuid),
-            sa.bindparam(
-                "matchup_ids", None if matchup_ids is None else list(matchup_ids), type_=ARRAY(sa.Uuid)
-            ),
+            sa.bindparam("matchup_ids", None if matchup_ids is None else list(matchup_ids), type_=ARRAY(sa.Uuid)),
         ),
         {"reason": reason.value, "now": now},
     )

@@ -267,10 +267,7 @@ LAWS = (
 def all_laws() -> tuple[Law, ...]:
     """The laws of this file, and those that other stores say of their own tables."""
     others = [
-        law
-        for store in server.stores.every_store()
-        if store.__name__ != __name__
-        for law in getattr(store, "LAWS", ())
+        law for store in server.stores.every_store() if store.__name__ != __name__ for law in getattr(store, "LAWS", ())
     ]
     return LAWS + tuple(others)
 
@@ -346,9 +343,7 @@ async def _check(conn: AsyncConnection, law: AnyLaw) -> Finding:
     if isinstance(law, SealLaw):
         return await _check_seals(conn, law)
     rows = (await conn.execute(sa.text(f"select * from ({law.offenders}) offenders limit {MOST_ROWS + 1}"))).all()  # noqa: S608
-    return Finding(
-        law.code, law.sentence, tuple(row._asdict() for row in rows[:MOST_ROWS]), more=len(rows) > MOST_ROWS
-    )
+    return Finding(law.code, law.sentence, tuple(row._asdict() for row in rows[:MOST_ROWS]), more=len(rows) > MOST_ROWS)
 
 
 async def _check_seals(conn: AsyncConnection, law: SealLaw) -> Finding:

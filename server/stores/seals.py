@@ -117,9 +117,7 @@ def _bound(statement: str, *, previous: bytes, from_seq: int, to_seq: int) -> An
 async def latest(conn: AsyncConnection, chain: Chain) -> Seal | None:
     """The newest seal of a chain."""
     row = (
-        await conn.execute(
-            sa.select(seals).where(seals.c.chain == chain.name).order_by(seals.c.number.desc()).limit(1)
-        )
+        await conn.execute(sa.select(seals).where(seals.c.chain == chain.name).order_by(seals.c.number.desc()).limit(1))
     ).one_or_none()
     return Seal(**row._asdict()) if row else None
 
@@ -153,9 +151,7 @@ async def last_drawn(conn: AsyncConnection, chain: Chain) -> int:
     """The greatest sequence number that was drawn so far, whether or not its row is committed."""
     return int(
         await conn.scalar(
-            sa.text(
-                "select coalesce(pg_sequence_last_value(pg_get_serial_sequence(:table, :column)::regclass), 0)"
-            ),
+            sa.text("select coalesce(pg_sequence_last_value(pg_get_serial_sequence(:table, :column)::regclass), 0)"),
             {"table": chain.name, "column": chain.order},
         )
     )
@@ -219,9 +215,7 @@ async def count(conn: AsyncConnection, chain: Chain) -> int:
 async def _differences(conn: AsyncConnection, chain: Chain, number: int, bounds: dict[str, Any]) -> list[Broken]:
     """Which rows of a seal differ between what was sealed and what is there."""
     found = (await conn.execute(_bound(_digests_of(chain, with_rows=True), **bounds))).one()
-    seal = (
-        await conn.execute(sa.select(seals).where(seals.c.chain == chain.name, seals.c.number == number))
-    ).one()
+    seal = (await conn.execute(sa.select(seals).where(seals.c.chain == chain.name, seals.c.number == number))).one()
     sealed = _by_offset(seal.row_offsets, seal.row_digests)
     present = _by_offset(found.row_offsets, found.row_digests)
     broken = []

@@ -33,9 +33,7 @@ async def keeping(engine) -> Bookkeeping:
         await keeping.votes(6, test_id=test_id, block_id=block.id, player_ids=[quick, patient])
     await SettleGrants(engine).run(keeping.clock.now)
     async with transaction(engine) as conn:
-        await void_grants(
-            conn, player_id=patient, test_id=ended, reason=VoidReason.OPERATOR, now=keeping.clock.now
-        )
+        await void_grants(conn, player_id=patient, test_id=ended, reason=VoidReason.OPERATOR, now=keeping.clock.now)
         await return_budget(conn, ended, now=keeping.clock.now)
         await audit.write(conn, who="operator", what="test.stop", object_id=ended, now=keeping.clock.now)
     await SealBooks(engine).seal_all(keeping.clock.now)
@@ -207,9 +205,7 @@ async def test_an_audit_of_a_database_under_load_sees_one_moment(keeping):
     async def load() -> None:
         while not stop.is_set():
             block = await keeping.a_block(test_id, wanted_g=100)
-            await keeping.votes(
-                block.reserved_g // 10, test_id=test_id, block_id=block.id, player_ids=player_ids
-            )
+            await keeping.votes(block.reserved_g // 10, test_id=test_id, block_id=block.id, player_ids=player_ids)
             await SettleGrants(keeping.engine, batch=5).run(keeping.clock.now)
 
     loading = asyncio.create_task(load())

@@ -182,4 +182,3 @@ async def test_the_job_seals_full_blocks_at_once_and_the_rest_when_five_minutes_
     assert await job.run(keeping.clock.now) == 0
     async with keeping.engine.connect() as conn:
         assert (await seals.latest(conn, TRANSFERS)).to_seq == 12
-

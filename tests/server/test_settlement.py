@@ -60,9 +60,7 @@ async def test_votes_sent_up_to_five_times_over_connections_that_are_cut_are_pai
     made = []
     while len(made) < n_votes:
         block = await keeping.a_block(test_id, wanted_g=20_000)
-        made += [
-            keeping.a_vote(player_ids[number % 50], test_id, block.id) for number in range(block.reserved_g // 10)
-        ]
+        made += [keeping.a_vote(player_ids[number % 50], test_id, block.id) for number in range(block.reserved_g // 10)]
     sends = [vote for vote in made for _ in range(random.randint(1, 5))]
     random.shuffle(sends)
     waiting = [sends[start : start + 50] for start in range(0, len(sends), 50)]
