@@ -37,6 +37,7 @@ ALWAYS: Final = 0.97
 
 _SEGMENT_SD: Final = 0.35
 _CONTRARY_SLOPE: Final = 7.0  # the logistic whose spread is a standard deviation of 0.25 logit
+_SECOND_THOUGHTS: Final = 3  # how often tastes that are none are taken out and the rest settles again
 _GATE_Z: Final = 3.5
 _LOO_CELLS: Final = 30_000_000
 # Up to so many votes every step leaves each voter's own votes out; beyond, only the last one does, for no voter weighs much among so many.
@@ -268,12 +269,17 @@ class _Mixture:
         self.pooled = _Taste(world, by_segment=False, prior_sd=1.5)
         # Voters of whom a "taste" was made that is none: no other one shall start from them.
         self.set_aside = np.zeros(world.n_voters, dtype=bool)
-        self._count_tastes()
+        # Parties of which a "taste" differed from another one in nothing else: each is given two classes, always for it and always against it.
+        self.pushed: list[int] = []
+        # "Tastes" that are the first one turned over, by people who never hesitate: kept, so that they have a place to be, and not believed.
+        self.opposed: list[_Taste] = []
+        self._count_kinds()
 
-    def _count_tastes(self) -> None:
-        g = len(self.tastes)
-        self.prior_counts = np.array([10.0] + [2.0] * (g - 1) + [0.3] * len(CARELESS))
-        self.share = np.array([0.86] + [0.08 / max(g - 1, 1)] * (g - 1) + [0.02] * len(CARELESS))
+    def _count_kinds(self) -> None:
+        """Start the shares anew: tastes, two rules for each pushed party, opposed "tastes", the careless."""
+        g, rules = len(self.tastes), self._n_rules + len(self.opposed)
+        self.prior_counts = np.array([10.0] + [2.0] * (g - 1) + [0.3] * (rules + len(CARELESS)))
+        self.share = np.array([0.86] + [0.08 / max(g - 1, 1)] * (g - 1) + [0.02] * (rules + len(CARELESS)))
         self.share /= self.share.sum()
 
     def fit(self, iterations: int, *, gates: bool) -> Reliability:
@@ -287,11 +293,17 @@ class _Mixture:
         exact = world.rows.size <= _EXACT_VOTES
         converged = self._settle(believed, iterations, exact=exact)
         # Only a settled taste may be called none: while it forms, it is made of whoever fits the first one worst, and looks like its opposite.
-        if self._dissolve():
+        for _ in range(_SECOND_THOUGHTS):
+            if not self._dissolve():
+                break
             converged = self._settle(believed, iterations, exact=exact)
-            self._dissolve()
         g = len(self.tastes)
-        r = self._expect(exact=True)
+        every = self._expect(exact=True)
+        # Whoever pushes one party is as good a judge of all others as anybody: those votes are looked at by the gate, below, one by one.
+        rules, opposed = np.s_[g : g + self._n_rules], np.s_[g + self._n_rules : g + self._n_rules + len(self.opposed)]
+        r = np.concatenate([every[:, :g], every[:, g + self._n_rules + len(self.opposed) :]], axis=1)
+        r[:, 0] += every[:, rules].sum(axis=1)
+        r[:, -1] += every[:, opposed].sum(axis=1)
         weight = r[:, :g].sum(axis=1)
         everybody = self.pooled.gap(world.base * weight[world.voter]) if world.n_segments > 1 else self.gaps[0]
         expected = np.full((world.m, g + 1), np.nan)
@@ -322,12 +334,27 @@ class _Mixture:
             for _ in range(4):
                 self._step(exact=exact)
         r = self.r
+        settled = False
         for _ in range(iterations):
             before = r
             r = self._step(exact=exact)[:, : len(self.tastes)]
-            if np.abs(r - before).max() < 0.02:
-                return True
-        return False
+            settled = bool(np.abs(r - before).max() < 0.02)
+            if settled:
+                break
+        self._largest_first()
+        return settled
+
+    def _largest_first(self) -> None:
+        """Where a decided few have taken the first place, before the others were told apart, the many take it back."""
+        g = len(self.tastes)
+        largest = int(np.argmax(self.share[:g]))
+        if largest and not self.tastes[0].by_segment:
+            order = np.arange(g)
+            order[[0, largest]] = largest, 0
+            self.tastes = [self.tastes[k] for k in order]
+            self.tastes[0].precision, self.tastes[largest].precision = self.tastes[largest].precision, self.tastes[0].precision
+            self.r = self.r[:, order]
+            self.share[:g] = self.share[:g][order]
 
     def _step(self, *, exact: bool) -> Floats:
         r = self._expect(exact=exact)
@@ -349,21 +376,32 @@ class _Mixture:
         taste.fit(world.base * worst[world.voter])
         self.tastes.append(taste)
         self.r = np.concatenate([self.r * ~worst[:, None], worst[:, None].astype(float)], axis=1)
-        self._count_tastes()
+        self._count_kinds()
 
     def _dissolve(self) -> bool:
         """Two things look like a taste and are none; both have classes of their own, and as a "taste" they would be believed."""
-        before = len(self.tastes)
-        for column in range(before - 1, 0, -1):
-            strength = self.tastes[column].strength
-            if self._is_contrary(strength) or self._lifts_one_party(strength):
-                self.set_aside |= self.r[:, column] > 0.5
-                del self.tastes[column]
-                self.r = np.delete(self.r, column, axis=1)
-                self.share = np.delete(self.share, column)
-                self.share /= self.share.sum()
-                self.prior_counts = np.delete(self.prior_counts, column)
-        return len(self.tastes) < before
+        changed = False
+        for column in range(len(self.tastes) - 1, 0, -1):
+            taste = self.tastes[column]
+            party = self._lifted(taste.strength, [other.strength.reshape(-1, self.world.n).mean(axis=0) for other in self.tastes[:column]])
+            opposed = self._is_contrary(taste.strength)
+            if party is None and not opposed:
+                continue
+            self.set_aside |= self.r[:, column] > 0.5
+            del self.tastes[column]
+            self.r = np.delete(self.r, column, axis=1)
+            if opposed and not self.opposed:
+                self.opposed.append(taste)
+            elif party is not None and party not in self.pushed:
+                self.pushed.append(party)
+            changed = True
+        if changed:
+            self._count_kinds()
+        return changed
+
+    @property
+    def _n_rules(self) -> int:
+        return 2 * len(self.pushed)
 
     def _main(self) -> Floats:
         """(n,) the first taste, its segments averaged, mean zero."""
@@ -380,28 +418,45 @@ class _Mixture:
         spread = float(np.sqrt(main @ main)) + 1e-9
         slope = float(own @ main) / spread**2
         alike = float(own @ main) / (spread * float(np.sqrt(own @ own)) + 1e-9)
-        return slope < -1.8 and alike < -0.6
+        return slope < -1.35 and alike < -0.6
 
-    def _lifts_one_party(self, strength: Floats) -> bool:
-        """Whether it is the first taste (or liking nothing in particular) with one party's items lifted or sunk, and nothing else.
+    def _lifted(self, strength: Floats, others: list[Floats]) -> int | None:
+        """The party whose items are all that distinguishes a taste from another one, or from liking nothing in particular; None if there is none.
 
         A taste differs in many styles, pushers differ in those of one party.
         """
         party = self.world.party
         size = np.bincount(party)
         if strength.size < 5 or (size > 0).sum() < 4:
-            return False
-        main, own = self._main(), strength - strength.mean()
-        for rest in (own - main, own):
-            lift = np.bincount(party, weights=rest) / np.maximum(size, 1)
+            return None
+        for other in (*others, np.zeros(strength.size)):
+            rest = strength - other
+            lift = np.bincount(party, weights=rest - rest.mean()) / np.maximum(size, 1)
             most = int(np.argmax(lift**2 * size))
-            others = rest[party != most] - rest[party != most].mean()
-            lifted = abs(float(lift[most] - rest[party != most].mean()))
-            noise = float(np.sqrt((others**2).mean()))
+            away = rest[party != most]
+            lifted = abs(float(rest[party == most].mean() - away.mean()))
+            noise = float(away.std())
             # To take a real taste for this would silence its people; to miss it costs one party's votes some weight.
             if lifted > 1.2 and noise < 0.4 and lifted > 5 * noise:
-                return True
-        return False
+                return most
+        return None
+
+    def _rule(self, party: int, gap: Floats) -> Floats:
+        """(n_voters, 2): log likelihoods, above clicking by chance, of "always for this party" and "always against it".
+
+        Elsewhere such a voter is honest, or clicks by chance; one half each.
+        """
+        world = self.world
+        on_left, on_right = world.party[world.left] == party, world.party[world.right] == party
+        stake = on_left ^ on_right
+        honest = _log_choice(gap, world.y) + np.log(2)
+        elsewhere = np.bincount(world.voter, weights=np.where(stake, 0.0, honest), minlength=world.n_voters)
+        won = np.where(on_left, world.y, 1 - world.y)[stake]
+        for_it = won * np.log(ALWAYS) + (1 - won) * np.log(1 - ALWAYS) + np.log(2)
+        against = (1 - won) * np.log(ALWAYS) + won * np.log(1 - ALWAYS) + np.log(2)
+        who = world.voter[stake]
+        rules = [np.bincount(who, weights=rule, minlength=world.n_voters) for rule in (for_it, against)]
+        return np.stack(rules, axis=1) + (np.logaddexp(elsewhere, 0.0) - np.log(2))[:, None]
 
     def _contrary(self, gap: Floats | None = None) -> Floats:
         """Log likelihood, above clicking by chance, of a voter who answers the opposite of the consensus whatever the margin.
@@ -436,15 +491,16 @@ class _Mixture:
     def _expect(self, *, exact: bool) -> Floats:
         world = self.world
         if exact:
-            self.gaps = [
-                taste.gap(world.base * self.r[world.voter, column]) for column, taste in enumerate(self.tastes)
-            ]
+            self.gaps = [taste.gap(world.base * self.r[world.voter, column]) for column, taste in enumerate(self.tastes)]
             honest = [self._fits(gap) + world.care for gap in self.gaps]
             contrary = self._contrary(self.gaps[0])
         else:
             honest = [taste.fits() + world.care for taste in self.tastes]
             contrary = self._contrary()
-        logs = np.concatenate([np.stack(honest, axis=1), world.careless, contrary[:, None]], axis=1)
+        first = self.gaps[0] if exact else self.tastes[0].pair_gap[self.tastes[0].pair]
+        rules = [self._rule(party, first) + world.care[:, None] for party in self.pushed]
+        opposed = [taste.fits()[:, None] for taste in self.opposed]
+        logs = np.concatenate([np.stack(honest, axis=1), *rules, *opposed, world.careless, contrary[:, None]], axis=1)
         r = _softmax(logs + np.log(self.share))
         self.r = r[:, : len(self.tastes)]
         return r
@@ -459,6 +515,8 @@ class _Mixture:
         self.pooled.fit(world.base * r[world.voter, :g].sum(axis=1))
         for column, taste in enumerate(self.tastes):
             taste.fit(world.base * r[world.voter, column], self._centre(taste))
+        for column, taste in enumerate(self.opposed, start=g + self._n_rules):
+            taste.fit(world.base * r[world.voter, column])
 
     def _gates(self, r: Floats) -> tuple[tuple[Gate, ...], Floats]:
         """Items that too many voters choose every time, and for each vote the probability that it is no part of that."""

@@ -1,18 +1,16 @@
 """Pushers and demoters: who chooses one party so reliably that even a lover of it would not.
 
 A party is a merchant, or a style where all styles of a test belong to one merchant. Of each player's meetings with a party: w times chosen, l times
-not. A pusher gives 0.97^w 0.03^l; one who pushes every second time ½ + p/2 instead of p; an honest player who likes it by N(0, σ²) more
-than the own taste group does gives the *fan likelihood* (nine points of σ's normal). How far liking spreads, σ, is learnt from the crowd (0.45 to 0.85
-logit). The log ratio is against that honest lover, and so a party that is liked by many tells nothing against those who like it. Where the player's
-other votes fit none of the known tastes, nobody knows what to expect of the player, and the honest alternative is any liking at all, N(0, 1). A demoter
-is the mirror of this.
+not. A pusher gives 0.97^w 0.03^l; an honest player who likes it by N(0, σ²) more than the own taste group does gives the *fan likelihood* (nine points
+of σ's normal). The log ratio is against that honest lover. Where the player's other votes fit none of the known tastes, nobody knows what to expect of
+the player, and the honest alternative is any liking at all, N(0, 1). A demoter is the mirror of this.
 
-How common pushing is, is learnt per party (the gate): the share of pushers among players who met it twice or more, by EM with a prior of one in a
-thousand. Links pool: linked players who push one party are improbable together long before each is alone (`pooled`). The server deals the
-pairs, so graphs of who voted on what say nothing (measured: AUC 0.4).
+How far liking of a party spreads (σ from 0.45 to 1.6) and how common pushing it is (the gate) are learnt together, per party, as the likeliest pair: a
+style that some love and others cannot stand has a wide σ and no pushers. Links pool: linked players who push one party are improbable together long
+before each is alone (`pooled`). The server deals the pairs, so graphs of who voted on what say nothing (measured: AUC 0.4).
 
-Source: likelihood ratio; pooling as a two-level mixture. False alarms: by itself, one player's
-pushing is worth at most some seven nats, which is "watched"; it takes links or a pushed party (the gate) to mute. Cost: two meetings a vote, eleven logarithms each.
+Source: likelihood ratio; pooling as a two-level mixture. False alarms: by itself, one player's pushing is worth some five nats over all parties at most,
+which is "watched"; the gate weighs but never mutes, links do. Cost: two meetings a vote, nine logarithms each.
 """
 
 from collections.abc import Callable
@@ -32,8 +30,10 @@ _WAYS = ("pushing", "demoting")
 _PARTY_BITS = 1 << 31
 _LIKINGS = np.array([-2.4, -1.6, -1.0, -0.5, 0.0, 0.5, 1.0, 1.6, 2.4])
 _WIDTHS = np.array([0.8, 0.7, 0.55, 0.5, 0.5, 0.5, 0.55, 0.7, 0.8])
+_SPREADS = (0.45, 0.6, 0.8, 1.1, 1.6)
+_USUAL_SPREAD = 0.7
 _UNKNOWN_SPREAD = 1.0
-_SPREADS = (0.45, 0.55, 0.7, 0.85)
+_ASKED_ROWS = 100_000  # of so many meetings the spreads and shares are learnt
 
 
 class Push:
@@ -43,19 +43,17 @@ class Push:
     def __init__(self) -> None:
         self._rows = Rows()
         self._pairs = Rows()
-        # For each (player, party): chosen, not chosen, log likelihoods of "helps half the time" and "hinders half the time", and of honest
-        # choosing for each degree of liking.
-        self._sums = Sums(4 + _LIKINGS.size)
-        # What these sums say, kept up with them: log likelihoods of pushing, of demoting, of honest liking, and of any liking at all.
-        self._said = Sums(4)
-        # How far each player's taste is unknown; whoever knows it may set this (game.abuse.sweep does).
-        self.unlike: Callable[[Ints], Floats] = _known
+        # For each (player, party): chosen, not chosen, and log likelihoods of honest choosing for each degree of liking.
+        self._sums = Sums(2 + _LIKINGS.size)
         # The rows of each player as a chain: newest row of the player, and from each row to the one before.
         self._newest = Sums(1)
         self._before = Sums(1)
+        # For each party: how many push and demote it, and the logarithms of the nine shares of liking.
         self._share = np.empty((0, 2))
-        self._liking = _log_liking(0.7)
+        self._liking = np.empty((0, _LIKINGS.size))
         self._parties = 1
+        # How far each player's taste is unknown; whoever knows it may set this (game.abuse.sweep does).
+        self.unlike: Callable[[Ints], Floats] = _hardly
 
     def add(self, votes: VoteTable) -> None:
         stake = votes.decided & (votes.gold < 0) & ~np.isnan(votes.lean) & (votes.party_left != votes.party_right)
@@ -66,23 +64,17 @@ class Push:
         party = np.concatenate([votes.party_left[stake], votes.party_right[stake]])
         p = np.clip(votes.lean[stake], 0.01, 0.99)
         gap = np.log(p) - np.log1p(-p)
-        sign = np.repeat([1.0, -1.0], gap.size)
-        gap = np.tile(gap, 2) * sign
-        won = np.where(sign > 0, np.tile(votes.choice[stake], 2), 1 - np.tile(votes.choice[stake], 2))
-        p = expit(gap)
-        columns = np.empty((gap.size, 4 + _LIKINGS.size))
+        gap = np.concatenate([gap, -gap])
+        won = np.concatenate([votes.choice[stake], 1 - votes.choice[stake]])
+        sign = np.where(won == 1, 1.0, -1.0)
+        columns = np.empty((gap.size, 2 + _LIKINGS.size))
         columns[:, 0] = won
         columns[:, 1] = 1 - won
-        columns[:, 2] = np.log(np.where(won == 1, 0.5 + 0.5 * p, 0.5 - 0.5 * p))
-        columns[:, 3] = np.log(np.where(won == 1, 0.5 * p, 1 - 0.5 * p))
-        for column, liking in enumerate(_LIKINGS, start=4):
-            shifted = gap + liking
-            columns[:, column] = -np.logaddexp(0, np.where(won == 1, -shifted, shifted))
+        for column, liking in enumerate(_LIKINGS, start=2):
+            columns[:, column] = -np.logaddexp(0, -sign * (gap + liking))
         known = self._rows.size
         rows = self._rows.of(player * _PARTY_BITS + party)
         self._sums.add(rows, columns)
-        touched = np.flatnonzero(np.bincount(rows)) if rows.size * 4 > self._rows.size else np.unique(rows)
-        self._said.reach(self._rows.size)[touched] = self._compare(touched)
         self._chain(np.arange(known, self._rows.size))
         self._parties = max(self._parties, int(party.max()) + 1)
 
@@ -136,55 +128,80 @@ class Push:
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
         return np.concatenate(rows), np.concatenate(owners)
 
-    def _compare(self, rows: Ints) -> Floats:
-        """(len(rows), 4): log likelihoods of the meetings for a pusher, a demoter, an honest player of a known taste, and one of an unknown."""
-        sums = self._sums[rows]
-        won, lost = sums[:, 0], sums[:, 1]
-        yes, no = np.log(ALWAYS), np.log(1 - ALWAYS)
-        push = np.logaddexp(won * yes + lost * no, sums[:, 2] - 0.7) - np.log(1.5)
-        demote = np.logaddexp(won * no + lost * yes, sums[:, 3] - 0.7) - np.log(1.5)
-        liked = won[:, None] * np.log(expit(_LIKINGS)) + lost[:, None] * np.log(expit(-_LIKINGS)) + _log_liking(_UNKNOWN_SPREAD)
-        return np.stack([push, demote, log_sum(sums[:, 4:] + self._liking), log_sum(liked)], axis=1)
-
     def ratios(self, rows: Ints) -> Floats:
         """(len(rows), 2): nats by which pushing and demoting explain the meetings better than an honest player does."""
-        said = self._said[rows]
-        players, place = np.unique(self._rows.keys[rows] // _PARTY_BITS, return_inverse=True)
-        unlike = np.clip(self.unlike(players), 1e-6, 1 - 1e-6)[place]
-        honest = np.logaddexp(np.log1p(-unlike) + said[:, 2], np.log(unlike) + said[:, 3])
-        return np.asarray(said[:, :2] - honest[:, None])
+        keys = self._rows.keys[rows]
+        party = keys % _PARTY_BITS
+        liking = np.broadcast_to(_log_liking(_USUAL_SPREAD), (rows.size, _LIKINGS.size))
+        if self._liking.size:
+            known = party < self._liking.shape[0]
+            liking = np.where(known[:, None], self._liking[np.where(known, party, 0)], liking)
+        sums = self._sums[rows]
+        return self._compare(sums, self._unlike(keys), log_sum(sums[:, 2:] + liking))
+
+    def _unlike(self, keys: Ints) -> Floats:
+        players, place = np.unique(keys // _PARTY_BITS, return_inverse=True)
+        return np.clip(self.unlike(players), 1e-6, 1 - 1e-6)[place]
+
+    def _compare(self, sums: Floats, unlike: Floats, fan: Floats) -> Floats:
+        won, lost = sums[:, 0], sums[:, 1]
+        yes, no = np.log(ALWAYS), np.log(1 - ALWAYS)
+        any_liking = won[:, None] * np.log(expit(_LIKINGS)) + lost[:, None] * np.log(expit(-_LIKINGS)) + _log_liking(_UNKNOWN_SPREAD)
+        honest = np.logaddexp(np.log1p(-unlike) + fan, np.log(unlike) + log_sum(any_liking))
+        return np.stack([won * yes + lost * no - honest, won * no + lost * yes - honest], axis=1)
 
     def calibrate(self, players: Ints, table: PlayerTable) -> None:
-        """Learn for each party how many push or demote it: the gate. Who met it once or never is not asked, or the share would drift."""
+        """Learn for each party how far liking of it spreads and how many push or demote it: the likeliest pair.
+
+        Who met it once or never is not asked, or the share would drift; of a very large crowd a part is.
+        """
         del table
-        rows, _ = self.meetings(players)
-        party = self._rows.keys[rows] % _PARTY_BITS
-        sums = self._sums[rows]
-        enough = sums[:, 0] + sums[:, 1] >= 2
-        rows, party = rows[enough], party[enough]
-        # A spread-out prior: of a thousand parties each is pushed more rarely than the only one.
         prior = PRIOR / max(self._parties, 1)
         self._share = np.full((self._parties, 2), prior)
+        self._liking = np.tile(_log_liking(_USUAL_SPREAD), (self._parties, 1))
+        rows, _ = self.meetings(players)
+        rows = rows[:: max(1, rows.size // _ASKED_ROWS)]
+        sums = self._sums[rows]
+        enough = sums[:, 0] + sums[:, 1] >= 2
+        rows, sums = rows[enough], sums[enough]
         if rows.size == 0:
             return
-        # Of the spreads of liking the one under which the crowd is likeliest; a few pushers among many meetings hardly move it.
-        some = sums[enough, 4:][:: max(1, rows.size // 50_000)]
-        likelihood = [float(log_sum(some + _log_liking(spread)).sum()) for spread in _SPREADS]
-        self._liking = _log_liking(_SPREADS[int(np.argmax(likelihood))])
-        everyone = np.arange(self._rows.size)
-        self._said.reach(everyone.size)[everyone] = self._compare(everyone)
-        ratio = self.ratios(rows)
+        keys = self._rows.keys[rows]
+        party, unlike = keys % _PARTY_BITS, self._unlike(keys)
+        best = np.full(self._parties, -np.inf)
+        for spread in _SPREADS:
+            likings = _log_liking(spread)
+            fan = log_sum(sums[:, 2:] + likings)
+            ratio = np.minimum(self._compare(sums, unlike, fan), 30.0)
+            share, gain = self._shares_of(party, ratio, prior)
+            found = np.bincount(party, weights=fan, minlength=self._parties) + gain
+            better = found > best
+            best[better] = found[better]
+            self._share[better] = share[better]
+            self._liking[better] = likings
+
+    def _shares_of(self, party: Ints, ratio: Floats, prior: float) -> tuple[Floats, Floats]:
+        """(share (n_parties, 2), gained log likelihood (n_parties,)) by EM; the shares start high, since most end at the prior."""
         voters = np.bincount(party, minlength=self._parties)
-        for way in range(2):
-            share = np.full(self._parties, 0.02)
-            for _ in range(40):
-                p = expit(np.minimum(ratio[:, way], 30.0) + np.log(share[party]) - np.log1p(-share[party]))
-                found = np.bincount(party, weights=p, minlength=self._parties)
-                share = np.clip((found + 60 * prior) / (voters + 60), prior, 0.5)
-            self._share[:, way] = share
+        share = np.full((self._parties, 2), 0.02)
+        odds = np.exp(ratio)
+        total = np.ones(party.size)
+        for _ in range(25):
+            mine = share[party]
+            total = 1 - mine.sum(axis=1) + (mine * odds).sum(axis=1)
+            for way in range(2):
+                found = np.bincount(party, weights=mine[:, way] * odds[:, way] / total, minlength=self._parties)
+                share[:, way] = np.clip((found + 60 * prior) / (voters + 60), prior, 0.45)
+        return share, np.bincount(party, weights=np.log(total), minlength=self._parties)
 
     def weigh(self, players: Ints, table: PlayerTable) -> Floats:
+        """What each player's own votes say, every party as likely to be pushed as any other."""
         del table
+        rows, owner = self.meetings(players)
+        return self._summed(rows, owner, players.size, np.full((rows.size, 2), PRIOR / max(self._parties, 1)))
+
+    def gated(self, players: Ints) -> Floats:
+        """The same, where each party is pushed as often as was learnt."""
         rows, owner = self.meetings(players)
         return self._summed(rows, owner, players.size, self._shares(rows))
 
@@ -195,7 +212,7 @@ class Push:
         evidence of its own gains none: what the group adds is the expectation, not the deed.
         """
         rows, owner = self.meetings(players)
-        share = self._shares(rows)
+        share = np.full((rows.size, 2), PRIOR / max(self._parties, 1))
         of_group = group[owner]
         linked = of_group >= 0
         if linked.any():
@@ -204,9 +221,7 @@ class Push:
             ratio = self.ratios(rows)
             for way in range(2):
                 r, s = ratio[linked, way], share[linked, way]
-                together = np.bincount(
-                    place, weights=np.logaddexp(np.log(_MEMBER) + r, np.log(1 - _MEMBER)), minlength=keys.size
-                )
+                together = np.bincount(place, weights=np.logaddexp(np.log(_MEMBER) + r, np.log(1 - _MEMBER)), minlength=keys.size)
                 apart = np.bincount(place, weights=np.logaddexp(np.log(s) + r, np.log1p(-s)), minlength=keys.size)
                 guilty = expit(together - apart + np.log(_GROUP_PRIOR / max(self._parties, 1)))[place]
                 share[linked, way] = np.maximum(s, guilty * _MEMBER)
@@ -223,10 +238,10 @@ class Push:
         """Over the parties of each player: log Σ share e^ratio, above the prior that the verdict adds for the whole way."""
         result = np.zeros((n, len(WAYS)))
         ratio = self.ratios(rows)
+        met = np.bincount(owner, minlength=n) > 0
         for column, way in enumerate(_WAYS):
             odds = np.log(share[:, column]) - np.log1p(-share[:, column])
             total = np.bincount(owner, weights=np.exp(np.minimum(ratio[:, column] + odds, 600.0)), minlength=n)
-            met = np.bincount(owner, minlength=n) > 0
             result[met, WAY[way]] = np.log(np.maximum(total[met], 1e-12)) - np.log(PRIOR)
         return result
 
@@ -237,22 +252,18 @@ class Push:
             return {}
         ratio = self.ratios(rows)
         best = ratio.argmax(axis=0)
-        return {
-            way: (int(self._rows.keys[rows[best[k]]] % _PARTY_BITS), float(ratio[best[k], k]))
-            for k, way in enumerate(_WAYS)
-        }
+        return {way: (int(self._rows.keys[rows[best[k]]] % _PARTY_BITS), float(ratio[best[k], k])) for k, way in enumerate(_WAYS)}
 
     def measures(self, player: int) -> dict[str, float]:
         rows, _ = self.meetings(np.array([player]))
         if rows.size == 0:
             return {}
-        ratio = self.ratios(rows)
-        row = rows[ratio.max(axis=1).argmax()]
+        row = rows[self.ratios(rows).max(axis=1).argmax()]
         won, lost = self._sums[np.array([row])][0][:2]
         return {"party": float(self._rows.keys[row] % _PARTY_BITS), "chosen": float(won), "not_chosen": float(lost)}
 
 
-def _known(players: Ints) -> Floats:
+def _hardly(players: Ints) -> Floats:
     return np.full(players.size, 0.05)
 
 

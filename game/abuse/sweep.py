@@ -68,13 +68,15 @@ class Sweep:
                     signal.calibrate(everyone, table)
             self._calibrated_at = self._n_votes
         said = {signal.name: signal.weigh(players, table) for signal in self.signals}
-        nats = np.stack([*said.values(), self._linked(players, table, said[self._push.name])])
+        alone = said[self._push.name]
+        said["gate"] = self._push.gated(players) - alone
+        said["linked_push"] = self._linked(players, table, alone)
         return conclude(
             players,
             self._counts[players][:, 0].astype(np.int64),
-            nats,
-            signals=(*(signal.name for signal in self.signals), "linked_push"),
-            content_free=(*(signal.content_free for signal in self.signals), True),
+            np.stack(list(said.values())),
+            signals=tuple(said),
+            content_free=(*(signal.content_free for signal in self.signals), False, True),
         )
 
     def _linked(self, players: Ints, table: PlayerTable, alone: Floats) -> Floats:
