@@ -154,6 +154,13 @@ class _Memory:
     shown: dict[int, int]
     dealt: int = 0
 
+    def note(self, code: int, low: int, high: int, base: int) -> None:
+        """This pair was dealt; items are counted from `base`."""
+        self.played.add(code)
+        self.dealt += 1
+        self.shown[low - base] = self.shown.get(low - base, 0) + 1
+        self.shown[high - base] = self.shown.get(high - base, 0) + 1
+
 
 @dataclass(frozen=True, slots=True)
 class _Planned:
@@ -233,6 +240,7 @@ class Planner:
         self._dealt = 0
         self._votes_seen = 0.0
         self._queue: dict[int, deque[_Planned]] = {}
+        self._nobody: dict[int, _Memory] = {}
         self._pair_sides: dict[int, int] = {}
         self._item_sides = [0] * self._rows
         self._all_sides = 0
@@ -300,6 +308,7 @@ class Planner:
         if len(kept) < 2 or kept[0] < 0 or kept[-1] >= self.n_items:
             raise PlannerRefused(reason=f"at least two of the {self.n_items} styles must stay, and these are {kept}")
         self._queue.clear()
+        self._nobody.clear()
         self._open_pairs(kept)
         self._renew()
 
@@ -363,10 +372,7 @@ class Planner:
         base = segment * self.n_items
         low_left, chance = self._toss(low, high, code)
         if memory is not None:
-            memory.played.add(code)
-            memory.dealt += 1
-            memory.shown[low - base] = memory.shown.get(low - base, 0) + 1
-            memory.shown[high - base] = memory.shown.get(high - base, 0) + 1
+            memory.note(code, low, high, base)
         left, right = (low - base, high - base) if low_left else (high - base, low - base)
         return Deal(left, right, voter, chosen.probability, chance, chosen.explored, self.version, segment)
 
@@ -377,51 +383,33 @@ class Planner:
         already. It is thrown away at the next `update`. Returns the length of the queue.
         """
         queue = self._queue.setdefault(segment, deque())
-        codes: set[int] = set()
-        shown: dict[int, int] = {}
         while len(queue) < n:
-            if len(codes) >= min(self._session, self._session_pairs):
-                codes.clear()
-                shown.clear()
-            chosen = self._choose(segment, codes, shown)
-            if chosen is None:
-                codes.clear()
-                shown.clear()
-                continue
+            chosen = self._next_of_nobody(segment)
             self._apply(chosen.pair)
-            low, high = self._low[chosen.pair], self._high[chosen.pair]
-            codes.add(low * self._rows + high)
-            for row in (low, high):
-                item = row - segment * self.n_items
-                shown[item] = shown.get(item, 0) + 1
             queue.append(chosen)
         return len(queue)
 
-    def imagine(self, votes: Iterable[int]) -> list[Floats]:
-        """The information (n, n) that further votes would bring if they were dealt from here: one matrix for each
-        number in the increasing `votes`.
+    def imagine(self, votes: int, *, stride: int = 1) -> Floats:
+        """The information (n, n) that so many further votes would bring if they were dealt from here.
 
-        Past 400 votes one choice stands for several, so that looking far ahead costs little. The planner's own state
-        is spent by it: ask a planner that was made for the purpose.
+        One choice of a pair stands for `stride` votes, so that looking far ahead costs little. Pairs are chosen session
+        by session: that nobody plays a pair twice halves what can be learnt of the closest one. The working posterior
+        is spent by it until the next `update`: ask a planner that was made for the purpose.
         """
-        found: list[Floats] = []
         information = np.zeros((self._rows, self._rows))
-        total = 0
-        for until in votes:
-            while total < until:
-                times = min(until - total, 1 + total // 400)
-                chosen = self._choose(0, (), {})
-                assert chosen is not None, "without a history every pair is open"
-                self._apply(chosen.pair, float(times))
-                i, j = self._low[chosen.pair], self._high[chosen.pair]
-                w = times * float(self._weight[chosen.pair])
-                information[i, i] += w
-                information[j, j] += w
-                information[i, j] -= w
-                information[j, i] -= w
-                total += times
-            found.append(information.copy())
-        return found
+        left = votes
+        while left > 0:
+            times = min(left, stride)
+            chosen = self._next_of_nobody(0)
+            self._apply(chosen.pair, float(times))
+            i, j = self._low[chosen.pair], self._high[chosen.pair]
+            w = times * float(self._weight[chosen.pair])
+            information[i, i] += w
+            information[j, j] += w
+            information[i, j] -= w
+            information[j, i] -= w
+            left -= times
+        return information
 
     @property
     def in_flight(self) -> int:
@@ -469,6 +457,16 @@ class Planner:
             if pair is None:
                 return None
         return _Planned(pair, 1.0 - self._epsilon + self._epsilon / n_allowed, False)
+
+    def _next_of_nobody(self, segment: int) -> _Planned:
+        """The next pair for an anonymous shopper who plays whole sessions, half of all pairs where they are few."""
+        session = self._nobody.get(segment)
+        if session is None or session.dealt >= min(self._session, max(1, self._session_pairs // 2)):
+            session = self._nobody[segment] = _Memory(set(), {})
+        chosen = self._choose(segment, session.played, session.shown)
+        assert chosen is not None, "a session is shorter than all pairs"
+        session.note(self._codes[chosen.pair], self._low[chosen.pair], self._high[chosen.pair], segment * self.n_items)
+        return chosen
 
     def _greedy(self, segment: int, codes: Collection[int], capped: list[int]) -> int | None:
         self._refresh()

@@ -330,19 +330,27 @@ def session_length(n_items: int) -> int:
 
 
 def play(
-    world: World, dealer: Dealer, rng: np.random.Generator, *, votes: int, first_voter: int = 0, chunk: int = 50
+    world: World,
+    dealer: Dealer,
+    rng: np.random.Generator,
+    *,
+    votes: int,
+    first_voter: int = 0,
+    chunk: int = 50,
+    segment: int | None = None,
 ) -> Iterator[Votes]:
     """Let fresh voters play whole sessions until `votes` votes are cast; yields them in chunks of about `chunk`.
 
     Each voter plays a session; the dealer is asked deal by deal. All that is asked of the dealer between two updates
     is stale, so an update after each yield makes a prompt service, an update after every fourth one a lazy one.
+    `segment`: only voters of this audience.
     """
     length = session_length(world.n_items)
     cast = 0
     voter = first_voter
     while cast < votes:
         n_voters = max(1, min(round(chunk / length), -(-(votes - cast) // length)))
-        people = world.voters(n_voters, rng)
+        people = world.voters(n_voters, rng, segment=segment)
         pairs = np.array([dealer.deal(voter + v) for v in range(n_voters) for _ in range(length)], dtype=np.intp)
         who = np.repeat(np.arange(n_voters), length)
         choice = world.answer(people, who, pairs[:, 0], pairs[:, 1], rng)
