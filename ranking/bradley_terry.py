@@ -45,7 +45,7 @@ ALMOST: Final = 1e-6
 """A last step from here ends within about 1e-9 of the maximum."""
 FEW_VOTERS: Final = 30
 FEW_VOTERS_EFFECT: Final = 1.3
-BLOCK: Final = 400_000
+BLOCK_CELLS: Final = 400_000
 """Numbers in one block of voters' gradients: 3 MB."""
 EARLY_VOTES: Final = 40
 """Votes on an item under which an adaptive deal's intervals for the leader cover less than they say."""
@@ -292,7 +292,7 @@ def design_effects(weak: Fit, clusters: Clusters | None) -> tuple[Floats, Floats
     return effect, sandwich
 
 
-def meat(likelihood: Likelihood, x: Floats, clusters: Clusters) -> Floats:
+def meat(likelihood: Likelihood, x: Floats, clusters: Clusters, *, block_cells: int = BLOCK_CELLS) -> Floats:
     """(width, width) sum over voters of the outer product of their contribution to the gradient."""
     n, width = likelihood.n, likelihood.width
     of_eta, of_tie = likelihood.residuals(x)
@@ -304,7 +304,7 @@ def meat(likelihood: Likelihood, x: Floats, clusters: Clusters) -> Floats:
     if of_tie is not None:
         entries.append((np.full(len(cell), width - 1), of_tie.ravel()[cell] * clusters.weight))
     # Voters are taken in blocks whose gradients fit into the cache; all votes of a voter are in one block.
-    height = max(1, BLOCK // width)
+    height = max(1, block_cells // width)
     n_blocks = -(-clusters.n_rows // height)
     rows = clusters.row
     ends = np.array([0, len(cell)])
