@@ -8,10 +8,11 @@ SHELL := /bin/sh
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 XUANKUAN := $(VENV)/bin/xuankuan
-# Only the newest Python that is old enough to have wheels of everything comes before plain `python3`.
+# What is tried, in this order: versions for which everything is known to install come before whatever `python3` is.
 PYTHONS := python3.13 python3.12 python3.11 python3 python3.14 python
 LOCKED := $(VENV)/.locked
 INSTALLED := $(VENV)/.installed
+SIZE ?= --quick
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help install demo serve work migrate migration test test-miniprogram chromium lint bench lock clean
@@ -59,10 +60,12 @@ lint: install  ## style, types, and the arrows between the rooms
 	$(PYTHON) -m mypy
 	$(VENV)/bin/lint-imports
 
-bench: install  ## every benchmark at its small size, one after another (SIZE= for the full size)
-	@for script in bench/*.py; do \
-	    case $$script in */_*) continue;; esac; \
-	    echo "== $$script"; $(PYTHON) $$script $(SIZE) || exit 1; \
+# A benchmark is a file in bench/ that knows the option --quick; the others there are parts and makers of tables.
+bench: install  ## every benchmark at its small size, one after another (SIZE= for the full sizes)
+	@for script in $$(grep -l -e '--quick' bench/*.py); do \
+	    name=$$(basename $$script .py); \
+	    echo "== bench/$$name.py $(SIZE)"; \
+	    $(PYTHON) -m bench.$$name $(SIZE) || exit 1; \
 	done
 
 lock: install  ## choose anew the versions of everything that is installed
@@ -74,8 +77,6 @@ clean:  ## take away what these verbs made, .venv too; data and reports stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 	rm -rf miniprogram/node_modules miniprogram/dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
-
-SIZE ?= --small
 
 # Two stamps: the lock decides what is installed, pyproject.toml only where our own package's command points to.
 $(INSTALLED): pyproject.toml $(LOCKED)

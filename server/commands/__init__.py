@@ -22,9 +22,13 @@ class BadInput(click.ClickException):
     exit_code = 2
 
 
-def console() -> Console:
+def screen() -> Console:
     """For tables on stdout. Where it is no terminal (a file, a pipe), tables keep their width."""
     return Console() if os.isatty(1) else Console(width=120)
+
+
+# The former name of `screen`: importing the command `console` puts a module in its place.
+console = screen
 
 
 def progress() -> Progress:

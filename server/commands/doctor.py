@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from rich.console import Console
 from rich.markup import escape
 
-from server.commands import console, run, settings_without_keys
+from server.commands import run, screen, settings_without_keys
 from server.config import Config, ConfigRefused
 from server.embedded import EmbeddedFailure, EmbeddedPostgres
 from server.migrations import state
@@ -62,7 +62,7 @@ def command() -> None:
 
     Exits 1 if something that the service needs is broken. What only tests or builds need is told, and is no failure.
     """
-    out = console()
+    out = screen()
     findings = [_say(out, sentence) for check in (python, packages, configuration) for sentence in check()]
     try:
         config = settings_without_keys()
