@@ -18,8 +18,9 @@ to re-weight the votes nevertheless.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
+from itertools import islice
 from math import exp, isfinite, isqrt, sqrt
 from typing import Any, Literal, Protocol
 
@@ -50,6 +51,7 @@ MIXTURES: dict[str, tuple[float, float, float]] = {
 
 DEALS_PER_MATRIX = 10  # the goal matrix is renewed after so many deals; each deal between updates it exactly
 QUEUE = 256
+QUEUE_SEARCHED = 64  # who has played all of these is better served by a choice of his own
 
 
 class GoalRefused(RankingError):
@@ -160,6 +162,27 @@ class _Memory:
         self.dealt += 1
         self.shown[low - base] = self.shown.get(low - base, 0) + 1
         self.shown[high - base] = self.shown.get(high - base, 0) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class _History:
+    """A voter's pairs as somebody else keeps them, read as the planner's codes without copying them for one deal."""
+
+    pairs: Set[tuple[int, int]]
+    base: int
+    rows: int
+
+    def __contains__(self, code: object) -> bool:
+        assert isinstance(code, int), "codes of pairs are whole numbers"
+        low, high = divmod(code, self.rows)
+        low, high = low - self.base, high - self.base
+        return (low, high) in self.pairs or (high, low) in self.pairs
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter({(self.base + min(i, j)) * self.rows + self.base + max(i, j) for i, j in self.pairs})
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,7 +379,8 @@ class Planner:
             shown: Mapping[int, int] = memory.shown if shown_counts is None else shown_counts
         else:
             assert played is not None
-            codes = {self._code(segment, i, j) for i, j in played}
+            base = segment * self.n_items
+            codes = _History(played if isinstance(played, Set) else frozenset(played), base, self._rows)
             shown = shown_counts if shown_counts is not None else {}
         chosen = self._from_queue(segment, codes, shown)
         if chosen is None:
@@ -545,7 +569,7 @@ class Planner:
         if not queue:
             return None
         base = segment * self.n_items
-        for position, planned in enumerate(queue):
+        for position, planned in enumerate(islice(queue, QUEUE_SEARCHED)):
             if self._codes[planned.pair] in codes:
                 continue
             low, high = self._low[planned.pair] - base, self._high[planned.pair] - base
@@ -754,7 +778,7 @@ class Planner:
         return pairs if pairs.any() else None
 
     def _positions(self, codes: Collection[int]) -> Integers:
-        array = np.fromiter(codes, dtype=np.intp, count=len(codes))
+        array = np.fromiter(codes, dtype=np.intp)
         found: Integers = self._where[array // self._rows, array % self._rows]
         return found[found >= 0]
 
