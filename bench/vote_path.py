@@ -1,6 +1,6 @@
 """What one vote costs: this service against a bare endpoint, and against itself with a transaction per request.
 
-    python bench/vote_path.py [--requests 20000] [--connections 256] [--votes 200000] [--json OUT]
+    python -m bench.vote_path [--quick] [--requests 20000] [--connections 256] [--votes 200000] [--json OUT]
 
 Everything runs on this machine in one go: PostgreSQL with durable commits, one server process on the first core, the
 load client (and PostgreSQL) on the others. Only ratios are worth comparing between machines.
@@ -251,8 +251,10 @@ def answered(config: Config, prepared: list[bytes], connections: int) -> tuple[L
 @click.option(
     "--json", "out", type=click.Path(path_type=Path), default=None, help="Append the line of JSON to this file, too."
 )
-def main(requests: int, connections: int, votes: int, out: Path | None) -> None:
+def main(requests: int, connections: int, votes: int, quick: bool, out: Path | None) -> None:
     """Measure the vote path."""
+    if quick:
+        requests, votes = min(requests, 6_000), min(votes, 30_000)
     cores = os.cpu_count() or 1
     if cores > 1:
         with contextlib.suppress(OSError, AttributeError):

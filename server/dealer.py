@@ -151,9 +151,9 @@ class Dealer:
             matchup = out.matchups.pop(matchup_id, None) if out else None
             if out is not None and not out.matchups:
                 del self._out[player_id]
-            if matchup is not None and (table := self._tables.get(matchup.test_id)) is not None:
-                if max(matchup.left, matchup.right) < table.planner.n_items:
-                    table.planner.expire(matchup.left, matchup.right)
+            table = self._tables.get(matchup.test_id) if matchup is not None else None
+            if matchup and table and max(matchup.left, matchup.right) < table.planner.n_items:
+                table.planner.expire(matchup.left, matchup.right)
 
     async def keep_fresh(self, every_s: float = 0.5) -> None:
         """Refresh for ever; a database that is away for a while is waited for."""

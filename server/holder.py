@@ -29,7 +29,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -490,7 +490,7 @@ def _own_folder(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _as_child(folder: Path):  # type: ignore[no-untyped-def]
+def _as_child(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """The name by which a child may reach `folder`, and the options with which to start the child.
 
     As root the child is `nobody`, who may not pass the folders above (a home or a fresh temporary folder is 0700, and

@@ -49,7 +49,7 @@ class ClaimBody(Wire):
 class ApplicationBody(Wire):
     """How often to apply fertilizer. Caps are checked on the sum, so fewer may be made than were wished."""
 
-    times: int = pydantic.Field(default=1, ge=-(2**31), le=2**31)
+    times: int = pydantic.Field(ge=-(2**31), le=2**31)
 
 
 class HarvestBody(Wire):

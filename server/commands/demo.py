@@ -27,6 +27,8 @@ from server.flows.fund_merchant import fund_merchant
 from server.flows.house_merchant import house_merchant
 from server.flows.import_test import import_test
 from server.flows.launch_test import launch_test
+from server.report.load import report_of
+from server.report.render import write_reports
 from server.running import api, configure_logging, database_of, migrated, working
 from server.shoppers import Tally, crowd, read_world
 from server.stores import snapshots, tests
@@ -234,4 +236,8 @@ async def _finish(screen: Console, engine: AsyncEngine, config: Config, test: St
         return 1
     screen.print(verdict_table(snapshot))
     screen.print(f"{snapshot.votes} votes of {snapshot.document['voters']} players; state: {ended.state.value}")
+    async with engine.connect() as conn:
+        report = await report_of(conn, ended, economy=Economy(), now=datetime.now(UTC))
+    written = await asyncio.to_thread(write_reports, report, config.data_dir, media_dir=config.media_dir)
+    screen.print(f"Report  {written[0].parent}{os.sep}  ({', '.join(path.name for path in written)})", soft_wrap=True)
     return 0 if ended.state is TestState.DECIDED else 1

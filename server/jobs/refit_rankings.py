@@ -196,6 +196,7 @@ def _state(bench: Workbench, decision: Decision | None) -> dict[str, Any]:
     return {
         "strength": bench.scores.strength.tolist(),
         "posterior_covariance": bench.scores.posterior_covariance.tolist(),
+        "covariance": bench.scores.covariance.tolist(),
         "wins": bench.wins.tolist(),
         "open_items": list(open_items(decision, n, bench.test.goal.keep)),
     }
@@ -269,6 +270,7 @@ def document(
             "probability": float(decision.probability),
             "chosen": [int(item) for item in decision.chosen],
             "dropped": [int(item) for item in decision.dropped],
+            "reason": decision.reason,
         },
     }
     return body

@@ -1,7 +1,7 @@
 """The way to the database: the set of tables, the engine, the transaction, and what happens when it is away."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import asyncpg
@@ -145,7 +145,7 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 @contextlib.contextmanager
-def naming_loss(*, connecting: bool = False):  # type: ignore[no-untyped-def]
+def naming_loss(*, connecting: bool = False) -> Iterator[None]:
     """Turns the many ways in which a connection is lost into DatabaseAway.
 
     OSError counts only while `connecting`: within a transaction it might as well be about a file of the caller's.

@@ -515,6 +515,16 @@ CREATE TABLE tree_stages (
     CONSTRAINT fk_tree_stages_tree_id FOREIGN KEY(tree_id) REFERENCES trees (tree_id)
 );
 
+CREATE TABLE actual_sales (
+    test_id UUID NOT NULL,
+    style_id UUID NOT NULL,
+    units INTEGER NOT NULL,
+    told_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_actual_sales PRIMARY KEY (test_id, style_id),
+    CONSTRAINT ck_actual_sales_units_not_negative CHECK (units >= 0),
+    CONSTRAINT fk_actual_sales_test_id FOREIGN KEY(test_id) REFERENCES style_tests (test_id)
+);
+
 CREATE TABLE console_sessions (
     digest BYTEA NOT NULL,
     session_id UUID NOT NULL,
@@ -528,6 +538,22 @@ CREATE TABLE console_sessions (
     CONSTRAINT pk_console_sessions PRIMARY KEY (digest),
     CONSTRAINT uq_console_sessions_session_id UNIQUE (session_id),
     CONSTRAINT fk_console_sessions_user_id FOREIGN KEY(user_id) REFERENCES staff (user_id)
+);
+
+CREATE TABLE produced_styles (
+    test_id UUID NOT NULL,
+    style_id UUID NOT NULL,
+    told_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_produced_styles PRIMARY KEY (test_id, style_id),
+    CONSTRAINT fk_produced_styles_test_id FOREIGN KEY(test_id) REFERENCES style_tests (test_id)
+);
+
+CREATE TABLE season_plans (
+    test_id UUID NOT NULL,
+    plan JSONB NOT NULL,
+    changed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_season_plans PRIMARY KEY (test_id),
+    CONSTRAINT fk_season_plans_test_id FOREIGN KEY(test_id) REFERENCES style_tests (test_id) ON DELETE CASCADE
 );
 
 CREATE TABLE styles (

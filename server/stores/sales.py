@@ -1,0 +1,129 @@
+"""What happens after a test: the season that its merchant plans, the styles that were made, and what they sold.
+
+Sales are the merchant's word and may be corrected: the newest figure of a style stands. Nothing here touches votes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.stores.db import metadata
+
+season_plans = sa.Table(
+    "season_plans",
+    metadata,
+    sa.Column("test_id", sa.Uuid, sa.ForeignKey("style_tests.test_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("plan", JSONB, nullable=False),
+    sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+)
+
+actual_sales = sa.Table(
+    "actual_sales",
+    metadata,
+    sa.Column("test_id", sa.Uuid, sa.ForeignKey("style_tests.test_id"), primary_key=True),
+    # No reference to styles: a draft's styles are rewritten as a whole, and only a test that ran has sales.
+    sa.Column("style_id", sa.Uuid, primary_key=True),
+    sa.Column("units", sa.Integer, nullable=False),
+    sa.Column("told_at", sa.DateTime(timezone=True), nullable=False),
+    sa.CheckConstraint("units >= 0", name="units_not_negative"),
+)
+
+produced_styles = sa.Table(
+    "produced_styles",
+    metadata,
+    sa.Column("test_id", sa.Uuid, sa.ForeignKey("style_tests.test_id"), primary_key=True),
+    sa.Column("style_id", sa.Uuid, primary_key=True),
+    sa.Column("told_at", sa.DateTime(timezone=True), nullable=False),
+)
+
+
+async def plan_of(conn: AsyncConnection, test_id: UUID) -> dict[str, Any] | None:
+    """The season plan of a test as it was stored."""
+    return await conn.scalar(sa.select(season_plans.c.plan).where(season_plans.c.test_id == test_id))
+
+
+async def set_plan(conn: AsyncConnection, test_id: UUID, plan: Mapping[str, Any], now: datetime) -> None:
+    """Replace the season plan of a test."""
+    values = {"test_id": test_id, "plan": dict(plan), "changed_at": now}
+    statement = insert(season_plans).values(values)
+    await conn.execute(
+        statement.on_conflict_do_update(
+            index_elements=["test_id"], set_={"plan": statement.excluded.plan, "changed_at": now}
+        )
+    )
+
+
+async def set_sales(conn: AsyncConnection, test_id: UUID, units: Mapping[UUID, int], now: datetime) -> None:
+    """Record what styles sold; a figure told again replaces the former."""
+    if not units:
+        return
+    rows = [{"test_id": test_id, "style_id": style, "units": sold, "told_at": now} for style, sold in units.items()]
+    statement = insert(actual_sales).values(rows)
+    await conn.execute(
+        statement.on_conflict_do_update(
+            index_elements=["test_id", "style_id"], set_={"units": statement.excluded.units, "told_at": now}
+        )
+    )
+
+
+async def sales_of(conn: AsyncConnection, test_id: UUID) -> dict[UUID, int]:
+    """What the styles of a test sold, as far as it was told."""
+    rows = await conn.execute(
+        sa.select(actual_sales.c.style_id, actual_sales.c.units).where(actual_sales.c.test_id == test_id)
+    )
+    return {row.style_id: row.units for row in rows}
+
+
+async def add_produced(conn: AsyncConnection, test_id: UUID, styles: Sequence[UUID], now: datetime) -> set[UUID]:
+    """Mark styles as made; returns those that were not marked before."""
+    if not styles:
+        return set()
+    added = await conn.execute(
+        insert(produced_styles)
+        .values([{"test_id": test_id, "style_id": style, "told_at": now} for style in styles])
+        .on_conflict_do_nothing()
+        .returning(produced_styles.c.style_id)
+    )
+    return {row.style_id for row in added}
+
+
+async def produced_of(conn: AsyncConnection, test_id: UUID) -> set[UUID]:
+    """The styles of a test that were made."""
+    rows = await conn.scalars(sa.select(produced_styles.c.style_id).where(produced_styles.c.test_id == test_id))
+    return set(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One style of an ended test: what the test said of it, and what it sold (None: not told)."""
+
+    test_id: UUID
+    position: int
+    strength: float
+    p_top: float
+    sold: int
+
+
+_OUTCOMES = sa.text("""
+select s.test_id, s.position, (i.item->>'strength')::float8 as strength, (i.item->>'p_top')::float8 as p_top, a.units
+from style_tests t
+join styles s on s.test_id = t.test_id and not s.decoy
+join actual_sales a on a.test_id = t.test_id and a.style_id = s.style_id
+join lateral (select document from snapshots n where n.test_id = t.test_id order by version desc limit 1) latest on true
+join lateral (select item from jsonb_array_elements(latest.document->'items') item
+              where item->>'style_id' = s.style_id::text) i on true
+where t.merchant_id = :merchant_id
+order by t.ended_at, s.test_id, s.position
+""")
+
+
+async def outcomes_of_merchant(conn: AsyncConnection, merchant_id: UUID) -> list[Outcome]:
+    """All styles of a merchant's tests whose sales are known, with what their tests had said."""
+    rows = await conn.execute(_OUTCOMES, {"merchant_id": merchant_id})
+    return [Outcome(row.test_id, row.position, row.strength, row.p_top, row.units) for row in rows]
