@@ -19,6 +19,7 @@ from server.edge.problems import Problem
 from server.edge.serve import mount, unknown_is_a_problem
 from server.edge.wire import Route
 from server.stores import staff, tests
+from server.stores.db import reading
 
 SHELL: web.AppKey[AdminShell] = web.AppKey("shell", AdminShell)
 MAX_UPLOAD_BYTES = 64 * 1024 * 1024
@@ -59,7 +60,7 @@ async def _from_key(request: web.Request) -> Staff | None:
     if scheme.lower() != "bearer" or not key:
         return None
     shell = request.app[SHELL]
-    async with shell.engine.connect() as conn:
+    async with reading(shell.engine) as conn:
         found = await tests.key_holder(conn, hashlib.sha256(key.encode()).digest(), shell.clock())
     if found is None:
         raise Problem("unauthenticated")
@@ -73,7 +74,7 @@ async def _from_cookie(request: web.Request, route: Route) -> Staff | None:
     if not cookie:
         return None
     shell = request.app[SHELL]
-    async with shell.engine.connect() as conn:
+    async with reading(shell.engine) as conn:
         found = await staff.session_holder(conn, cookie_digest(cookie), shell.clock())
     if found is None:
         return None

@@ -20,7 +20,7 @@ from server.flows.reserve_block import reserve_block
 from server.flows.return_undealt import return_undealt
 from server.ids import uuid7
 from server.stores import budgets
-from server.stores.db import AsyncEngine, transaction
+from server.stores.db import AsyncEngine, reading, transaction
 
 log = structlog.get_logger()
 
@@ -163,7 +163,7 @@ class BudgetDesk:
 
     async def look(self, *, passed_s: float = LOOK_EVERY_S) -> None:
         """Learn of switches and paces, and tell how much was asked for in the last `passed_s` seconds."""
-        async with self._engine.connect() as conn:
+        async with reading(self._engine) as conn:
             self._switches = await budgets.switches_now(conn)
             self._paces = await budgets.paces_now(conn)
         for till in self._tills.values():

@@ -22,7 +22,7 @@ from game.matchup import Matchup
 from game.style_test import StyleTest, TestState
 from ranking.pairing import Planner
 from server.stores import snapshots, tests
-from server.stores.db import AsyncEngine
+from server.stores.db import AsyncEngine, reading
 
 log = structlog.get_logger()
 
@@ -59,7 +59,7 @@ class Dealer:
 
     async def refresh(self) -> None:
         """Take up tests that were launched, leave those that ended, and give planners the newest ranking."""
-        async with self._engine.connect() as conn:
+        async with reading(self._engine) as conn:
             running = await tests.in_states(conn, [TestState.RUNNING])
             versions = await snapshots.versions(conn)
             stale = [

@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 
 from server.stores import players
-from server.stores.db import AsyncEngine
+from server.stores.db import AsyncEngine, reading
 
 log = structlog.get_logger()
 
@@ -30,7 +30,7 @@ class Revocations:
     async def refresh(self, now: datetime) -> None:
         """Read what was revoked since the last look (with an overlap: clocks of processes differ)."""
         since = self._since - timedelta(seconds=60) if self._since else now - SESSION_LIFE
-        async with self._engine.connect() as conn:
+        async with reading(self._engine) as conn:
             self._revoked.update(await players.revoked_since(conn, since))
         self._since = now
 

@@ -26,7 +26,7 @@ from server.ids import uuid7
 from server.media import keep_picture
 from server.pictures import MAX_BYTES, check_picture
 from server.stores import budgets, snapshots, tests, votes
-from server.stores.db import transaction
+from server.stores.db import reading, transaction
 
 OWN = May.OWN_TESTS.value
 
@@ -228,7 +228,7 @@ async def post_tests(call: Call) -> dict[str, Any]:
 async def get_tests(call: Call) -> dict[str, Any]:
     """The merchant's tests, newest first."""
     before = _cursor(call.query.cursor) if call.query.cursor else None
-    async with call.shell.engine.connect() as conn:
+    async with reading(call.shell.engine) as conn:
         page = await tests.of_merchant(conn, merchant_of(call), before=before, limit=call.query.limit + 1)
     shown, more = page[: call.query.limit], len(page) > call.query.limit
     last = shown[-1] if more else None
@@ -254,7 +254,7 @@ def _cursor(text: str) -> tuple[datetime, UUID]:
 
 async def found(call: Call) -> StyleTest:
     """The test of the path, if it is the caller's; anybody else's looks like not there."""
-    async with call.shell.engine.connect() as conn:
+    async with reading(call.shell.engine) as conn:
         test = await tests.find(conn, call.path_uuid("test_id"), merchant_id=merchant_of(call))
     if test is None:
         raise Problem("not_found")
@@ -414,7 +414,7 @@ async def post_stop(call: Call) -> dict[str, Any]:
 
 async def ranking_document(call: Call, test: StyleTest) -> dict[str, Any]:
     """The newest snapshot of a test as a document; an empty one before the first votes."""
-    async with call.shell.engine.connect() as conn:
+    async with reading(call.shell.engine) as conn:
         snapshot = await snapshots.latest(conn, test.test_id)
         budget = await budgets.find(conn, test.test_id)
         state = (await tests.states(conn, [test.test_id]))[test.test_id]
@@ -515,7 +515,7 @@ async def get_votes(call: Call) -> web.StreamResponse:
     names = test.audience.names
     titles = [style.title for style in test.styles]
     n_ranked = len(test.ranked)
-    async with call.shell.engine.connect() as conn:
+    async with reading(call.shell.engine) as conn:
         async for row in votes.stream_of_test(conn, test.test_id):
             if row.left_position >= n_ranked or row.right_position >= n_ranked:
                 continue

@@ -14,7 +14,7 @@ from game.conclusions import STATUS_WORDS, VERDICT_WORDS
 from rewards import ledger as books
 from server.edge.wire import REQUEST_ID, Call, Route, Wire, wants_english
 from server.stores import ledger, staff, tests
-from server.stores.db import transaction
+from server.stores.db import reading, transaction
 
 COOKIE = "xk_console"
 _HERE = Path(__file__).parent
@@ -129,7 +129,7 @@ async def get_home(call: Call) -> web.Response:
     """The merchant's tests."""
     if call.who.merchant_id is None:
         return render(call, "no_merchant.html")
-    async with call.shell.engine.connect() as conn:
+    async with reading(call.shell.engine) as conn:
         own = await tests.of_merchant(conn, call.who.merchant_id, limit=100)
         balance_fen = await ledger.balance(conn, books.merchant(call.who.merchant_id))
     return render(call, "tests.html", tests=own, balance_fen=balance_fen)
@@ -142,7 +142,7 @@ async def get_new(call: Call) -> web.Response:
 
 async def get_page(call: Call) -> web.Response:
     """One test: its check-list as a draft, its ranking while it runs, its verdict when it has ended."""
-    async with call.shell.engine.connect() as conn:
+    async with reading(call.shell.engine) as conn:
         test = await tests.find(conn, call.path_uuid("test_id"), merchant_id=call.who.merchant_id)
     if test is None:
         return render(call, "not_found.html", status=404)

@@ -22,7 +22,7 @@ from server.flows.join_family import join_family
 from server.flows.plant_tree import plant_tree
 from server.flows.view_farm import FarmView, view_farm
 from server.stores import players
-from server.stores.db import transaction
+from server.stores.db import reading, transaction
 
 STAGE_NAMES = {
     "seed": ("种子", "Seed"),
@@ -315,7 +315,7 @@ class InvitedReply(Reply):
 
 async def get_farm(call: Any) -> FarmReply:
     """The orchard: tree, grams, what is left of today, streak, forecast, tasks and rules."""
-    async with call.shell.engine.connect() as conn:
+    async with reading(call.shell.engine) as conn:
         return await _farm(conn, call)
 
 

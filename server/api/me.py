@@ -11,7 +11,7 @@ from server.edge.problems import Problem
 from server.edge.wire import Reply, Route, Wire, json_bytes, rfc3339
 from server.flows.export_player import export_player
 from server.stores import players
-from server.stores.db import transaction
+from server.stores.db import reading, transaction
 
 AGE_BANDS = {"under_18": 16, "18-24": 21, "25-29": 27, "30-39": 35, "40-49": 45, "50-59": 55, "60+": 65}
 
@@ -66,7 +66,7 @@ def _reply(player: players.Player) -> dict[str, Any]:
 
 async def get_me(call: Any) -> dict[str, Any]:
     """The player's own facts."""
-    async with call.shell.engine.connect() as conn:
+    async with reading(call.shell.engine) as conn:
         return _reply(await _me(call, conn))
 
 
@@ -120,7 +120,7 @@ async def delete_me(call: Any) -> None:
 
 async def get_export(call: Any) -> web.Response:
     """Everything that the service holds of this player, as one JSON file."""
-    async with call.shell.engine.connect() as conn:
+    async with reading(call.shell.engine) as conn:
         document = await export_player(conn, call.who.player_id, now=call.now)
     if document is None:
         raise Problem("player_gone")

@@ -19,7 +19,7 @@ from server.flows.take_substitute import offered_instead, take_substitute
 from server.pictures import MAX_BYTES, check_picture
 from server.secrets import SealBroken, Vault
 from server.stores import players, prizes
-from server.stores.db import transaction
+from server.stores.db import reading, transaction
 
 STATE_NAMES = {
     OrderState.ADDRESS_NEEDED: ("请填写地址", "Address needed"),
@@ -114,7 +114,7 @@ class RedemptionsReply(Reply):
 
 async def get_redemptions(call: Any) -> RedemptionsReply:
     """One's boxes of fruit, newest first."""
-    async with call.shell.engine.connect() as conn:
+    async with reading(call.shell.engine) as conn:
         if await players.find(conn, call.who.player_id) is None:
             raise Problem("player_gone")
         orders = await prizes.orders_of(conn, call.who.player_id)

@@ -13,6 +13,7 @@ from server.api.farm import NameReply, kind_name
 from server.edge.problems import Problem
 from server.edge.wire import Reply, Route, Wire
 from server.stores import farm, ledger, players
+from server.stores.db import reading
 
 PAGE = 50
 PROMISES = 50
@@ -78,7 +79,7 @@ class WalletReply(Reply):
 async def get_wallet(call: Any) -> WalletReply:
     """Every gram that came or went, with its reason; a page of fifty, newest first."""
     player_id, cursor = call.who.player_id, call.query.cursor
-    async with call.shell.engine.connect() as conn:
+    async with reading(call.shell.engine) as conn:
         if await players.find(conn, player_id) is None:
             raise Problem("player_gone")
         # Harvests are in one's ledger too, though the grams left the wallet before: shown with 0.

@@ -32,7 +32,7 @@ from server.report.render import write_reports
 from server.running import api, configure_logging, database_of, migrated, working
 from server.shoppers import Tally, crowd, read_world
 from server.stores import snapshots, tests
-from server.stores.db import AsyncEngine, transaction
+from server.stores.db import AsyncEngine, reading, transaction
 from server.stores.snapshots import Snapshot
 
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "summer-dresses"
@@ -162,7 +162,7 @@ async def _watch(
     said = -1
     with live or contextlib.nullcontext():
         while not stop.is_set():
-            async with engine.connect() as conn:
+            async with reading(engine) as conn:
                 snapshot = await snapshots.latest(conn, test.test_id)
                 state = (await tests.states(conn, [test.test_id]))[test.test_id]
             if live is not None:
@@ -227,7 +227,7 @@ def verdict_table(snapshot: Snapshot) -> Table:
 
 async def _finish(screen: Console, engine: AsyncEngine, config: Config, test: StyleTest) -> int:
     """Print the verdict, write the report files; 0 if the test was decided, 1 if the votes did not suffice."""
-    async with engine.connect() as conn:
+    async with reading(engine) as conn:
         snapshot = await snapshots.latest(conn, test.test_id)
         ended = await tests.find(conn, test.test_id)
     assert ended is not None
@@ -236,7 +236,7 @@ async def _finish(screen: Console, engine: AsyncEngine, config: Config, test: St
         return 1
     screen.print(verdict_table(snapshot))
     screen.print(f"{snapshot.votes} votes of {snapshot.document['voters']} players; state: {ended.state.value}")
-    async with engine.connect() as conn:
+    async with reading(engine) as conn:
         report = await report_of(conn, ended, economy=Economy(), now=datetime.now(UTC))
     written = await asyncio.to_thread(write_reports, report, config.data_dir, media_dir=config.media_dir)
     screen.print(f"Report  {written[0].parent}{os.sep}  ({', '.join(path.name for path in written)})", soft_wrap=True)

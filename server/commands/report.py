@@ -15,7 +15,7 @@ from server.report.load import report_of
 from server.report.model import Report
 from server.report.render import FORMATS, render
 from server.stores import tests
-from server.stores.db import engine_from
+from server.stores.db import engine_from, reading
 
 
 @click.command()
@@ -54,7 +54,7 @@ async def _load(url: str, test_id: UUID, *, english: bool) -> Report | None:
     await upgrade(url)
     engine = engine_from(url, pool_size=1)
     try:
-        async with engine.connect() as conn:
+        async with reading(engine) as conn:
             test = await tests.find(conn, test_id)
             if test is None:
                 return None

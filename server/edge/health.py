@@ -6,6 +6,7 @@ from aiohttp import web
 
 from server.edge.wire import Reply, Route, json_bytes
 from server.stores import health
+from server.stores.db import reading
 
 
 class LiveReply(Reply):
@@ -29,7 +30,7 @@ async def get_live(_: Any) -> dict[str, str]:
 
 async def get_ready(call: Any) -> dict[str, Any]:
     """The database answers, too; and how late each job is."""
-    async with call.shell.engine.connect() as conn:
+    async with reading(call.shell.engine) as conn:
         jobs = await health.job_ages_s(conn, call.now)
     return {"status": "ready", "database": True, "jobs": jobs}
 

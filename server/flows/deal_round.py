@@ -14,7 +14,7 @@ from server.budget_desk import BudgetDesk
 from server.dealer import Dealer
 from server.ids import uuid7
 from server.stores import players, votes
-from server.stores.db import AsyncEngine
+from server.stores.db import AsyncEngine, reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ async def deal_round(
     """
     round_id = uuid7()
     tables = dealer.tables
-    async with engine.connect() as conn:
+    async with reading(engine) as conn:
         player = await players.find(conn, player_id)
         if player is None:
             return DealtRound(round_id, (), "player_gone")

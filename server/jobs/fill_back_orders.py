@@ -10,7 +10,7 @@ from rewards.errors import OutOfStock
 from rewards.prizes import Mover, OrderState
 from server.flows.move_order import move_order
 from server.stores import prizes
-from server.stores.db import transaction
+from server.stores.db import reading, transaction
 
 BATCH = 200
 
@@ -28,7 +28,7 @@ class FillBackOrders:
         """Look at all back orders; returns how many got their box."""
         filled, after = 0, None
         while True:
-            async with self._engine.connect() as conn:
+            async with reading(self._engine) as conn:
                 waiting = await prizes.orders_in(conn, [OrderState.BACK_ORDERED], after=after, limit=BATCH)
             for order in waiting:
                 filled += await self._fill(order.id, now)

@@ -26,7 +26,7 @@ from rewards.economy import Economy
 from server.edge.wire import rfc3339
 from server.flows.end_test import end_test
 from server.stores import budgets, players, snapshots, tests, votes
-from server.stores.db import AsyncEngine, transaction
+from server.stores.db import AsyncEngine, reading, transaction
 from server.stores.snapshots import Snapshot
 
 log = structlog.get_logger()
@@ -76,7 +76,7 @@ class RefitRankings:
 
     async def run(self, now: datetime) -> int:
         """Bring every open test up to date; returns how many were refitted."""
-        async with self._engine.connect() as conn:
+        async with reading(self._engine) as conn:
             open_tests = await tests.in_states(conn, [TestState.RUNNING, TestState.PAUSED])
         for gone in set(self._benches) - {test.test_id for test in open_tests}:
             del self._benches[gone]
@@ -90,7 +90,7 @@ class RefitRankings:
         if bench is None:
             bench = self._benches[test.test_id] = await self._take_up(test)
         bench.test = test
-        async with self._engine.connect() as conn:
+        async with reading(self._engine) as conn:
             until = await votes.horizon(conn)
             fresh = await votes.between(conn, test.test_id, bench.read_until, until)
             stale = bench.reweighed_at is None or (now - bench.reweighed_at).total_seconds() > REWEIGH_EVERY_S
@@ -113,14 +113,14 @@ class RefitRankings:
 
     async def _take_up(self, test: StyleTest) -> Workbench:
         n = len(test.ranked)
-        async with self._engine.connect() as conn:
+        async with reading(self._engine) as conn:
             latest = await snapshots.latest(conn, test.test_id)
         bench = Workbench(test, RunningCounts(n, max(1, len(test.audience.quotas))), np.zeros((n, n), dtype=np.int64))
         bench.version = latest.version if latest else 0
         return bench
 
     async def _budget(self, test: StyleTest) -> budgets.Budget | None:
-        async with self._engine.connect() as conn:
+        async with reading(self._engine) as conn:
             return await budgets.find(conn, test.test_id)
 
     async def _conclude(self, bench: Workbench, now: datetime, *, ended: bool) -> None:

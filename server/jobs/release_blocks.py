@@ -6,7 +6,7 @@ from rewards import budgets as rules
 from server.flows.return_budget import return_budget
 from server.ids import uuid7
 from server.stores import budgets, ledger
-from server.stores.db import AsyncEngine, transaction
+from server.stores.db import AsyncEngine, reading, transaction
 
 LOOK_AGAIN = timedelta(minutes=10)
 """When to look again at a block of which grants are still held."""
@@ -25,7 +25,7 @@ class ReleaseBlocks:
         n_blocks = 0
         while await self._release_one(now):
             n_blocks += 1
-        async with self._engine.connect() as conn:
+        async with reading(self._engine) as conn:
             unreturned = await budgets.unreturned(conn)
         for test_id in unreturned:
             async with transaction(self._engine) as conn:

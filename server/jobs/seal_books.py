@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from server.stores import seals
-from server.stores.db import AsyncEngine, IntegrityError, transaction
+from server.stores.db import AsyncEngine, IntegrityError, reading, transaction
 from server.stores.seals import Chain
 
 log = structlog.get_logger()
@@ -40,7 +40,7 @@ class SealBooks:
             return 0
         made = 0
         while True:
-            async with self._engine.connect() as conn:
+            async with reading(self._engine) as conn:
                 previous = await seals.latest(conn, chain)
             from_seq = previous.to_seq if previous else 0
             to_seq = min(from_seq + self._rows_a_seal, final_seq)
@@ -60,14 +60,14 @@ class SealBooks:
         """A sequence number up to which all rows are final; None when some writer did not end in time."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + PATIENCE_S
-        async with self._engine.connect() as conn:
+        async with reading(self._engine) as conn:
             final_seq = await seals.last_drawn(conn, chain)
-        async with self._engine.connect() as conn:
+        async with reading(self._engine) as conn:
             unfinished = await seals.writers(conn, chain)
         while unfinished:
             if loop.time() >= deadline:
                 return None
             await asyncio.sleep(POLL_S)
-            async with self._engine.connect() as conn:
+            async with reading(self._engine) as conn:
                 unfinished &= await seals.writers(conn, chain)
         return final_seq

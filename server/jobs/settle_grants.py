@@ -6,7 +6,7 @@ import structlog
 
 from server.flows.charge_votes import charge_votes
 from server.stores import budgets, grants
-from server.stores.db import AsyncEngine, IntegrityError, transaction
+from server.stores.db import AsyncEngine, IntegrityError, reading, transaction
 
 log = structlog.get_logger()
 
@@ -30,7 +30,7 @@ class SettleGrants:
             n_settled += batch.n_grants
             if batch.n_grants < self._batch:
                 break
-        async with self._engine.connect() as conn:
+        async with reading(self._engine) as conn:
             uncharged = await budgets.uncharged(conn)
         for test_id in uncharged:
             async with transaction(self._engine) as conn:

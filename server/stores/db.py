@@ -31,6 +31,7 @@ __all__ = [
     "naming_loss",
     "plain",
     "pool_from",
+    "reading",
     "server_version",
     "transaction",
 ]
@@ -129,6 +130,16 @@ async def server_version(url: str | URL) -> int:
 def plain(url: str | URL) -> str:
     """The address as asyncpg and libpq read it."""
     return _address(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+@contextlib.asynccontextmanager
+async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection to read from; whatever was written on it is rolled back. Raises DatabaseAway when it is lost."""
+    with naming_loss():
+        async with contextlib.AsyncExitStack() as stack:
+            with naming_loss(connecting=True):
+                connection = await stack.enter_async_context(engine.connect())
+            yield connection
 
 
 @contextlib.asynccontextmanager
