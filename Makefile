@@ -68,10 +68,10 @@ bench: install  ## every benchmark at its small size, one after another (SIZE= f
 	    $(PYTHON) -m bench.$$name $(SIZE) || exit 1; \
 	done
 
-lock: install  ## choose anew the versions of everything that is installed
+lock: install  ## write requirements.lock from pyproject.toml (ARGS=--upgrade for newer versions of everything)
 	@$(PYTHON) -m uv --version >/dev/null 2>&1 || $(PYTHON) -m pip install --quiet uv
 	$(PYTHON) -m uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-	    --no-emit-index-url --no-header --upgrade --quiet --output-file requirements.lock
+	    --no-emit-index-url --no-header --quiet $(ARGS) --output-file requirements.lock
 
 clean:  ## take away what these verbs made, .venv too; data and reports stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
