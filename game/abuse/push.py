@@ -208,8 +208,9 @@ class Push:
     def pooled(self, players: Ints, group: Ints) -> Floats:
         """The same for players in linked groups (-1: alone), who are suspected together.
 
-        Either a group pushes a party, and then six in ten of its members do, or its members push as rarely as anybody. A member without
-        evidence of its own gains none: what the group adds is the expectation, not the deed.
+        Either a group pushes a party, and then six in ten of its members do, or its members push as rarely as anybody. Each member is told what
+        the *others* make believe of the group, so that nobody is suspected twice for one deed; and a member without evidence of its own gains
+        none: what the group adds is the expectation, not the deed.
         """
         rows, owner = self.meetings(players)
         share = np.full((rows.size, 2), PRIOR / max(self._parties, 1))
@@ -221,9 +222,9 @@ class Push:
             ratio = self.ratios(rows)
             for way in range(2):
                 r, s = ratio[linked, way], share[linked, way]
-                together = np.bincount(place, weights=np.logaddexp(np.log(_MEMBER) + r, np.log(1 - _MEMBER)), minlength=keys.size)
-                apart = np.bincount(place, weights=np.logaddexp(np.log(s) + r, np.log1p(-s)), minlength=keys.size)
-                guilty = expit(together - apart + np.log(_GROUP_PRIOR / max(self._parties, 1)))[place]
+                own = np.logaddexp(np.log(_MEMBER) + r, np.log(1 - _MEMBER)) - np.logaddexp(np.log(s) + r, np.log1p(-s))
+                others = np.bincount(place, weights=own, minlength=keys.size)[place] - own
+                guilty = expit(others + np.log(_GROUP_PRIOR / max(self._parties, 1)))
                 share[linked, way] = np.maximum(s, guilty * _MEMBER)
         return self._summed(rows, owner, players.size, share)
 

@@ -30,7 +30,7 @@ PRIOR: Final = {
     "mechanical": 0.003,
 }
 WATCH_AT: Final = 0.5
-MUTE_AT: Final = 0.995
+MUTE_AT: Final = 0.97
 """P(abusive) by content-free evidence alone from which a player is muted. Calibrated on honest crowds: docs/fair-votes.md."""
 MUTE_VOTES: Final = 8
 """Nobody is muted on fewer votes than this."""
