@@ -133,11 +133,12 @@ class Shopper:
             return
         if farm["tree"] is None:
             await self._call("POST", "/v1/farm/trees", {"variety": "apple"})
-        if farm["claims"]["daily"]["available"]:
+        if not farm["today"]["claim"]["claimed"]:
             await self._call("POST", "/v1/farm/claims", {})
         farm = await self._call("GET", "/v1/farm")
-        if farm and farm["tree"] and farm["available_g"] >= farm["application_g"]:
-            times = min(farm["available_g"] // farm["application_g"], farm["applications_left_today"])
+        if farm is not None and farm["tree"] is not None:
+            applications = farm["today"]["applications"]
+            times = min(farm["available_g"] // applications["each_g"], applications["left"])
             if times > 0:
                 await self._call("POST", "/v1/farm/applications", {"times": times})
 

@@ -1,8 +1,9 @@
 """From a list of routes to an aiohttp application: ids, identities, limits, bodies, problems, counting."""
 
 import asyncio
-import hashlib
+import itertools
 import re
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -28,12 +29,16 @@ _SAFE_HEADERS = {
 }
 
 
+_PROCESS = secrets.token_hex(5)
+_numbers = itertools.count(1)
+
+
 def request_id_of(request: web.Request) -> str:
-    """The caller's request id if it is harmless, else a new one."""
-    given = request.headers.get("X-Request-Id", "")
-    if _REQUEST_ID.match(given):
+    """The caller's request id if it is harmless, else a new one: this process's mark and a number."""
+    given = request.headers.get("X-Request-Id")
+    if given is not None and _REQUEST_ID.match(given):
         return given
-    return hashlib.blake2s(f"{time.time_ns()}{id(request)}".encode(), digest_size=8).hexdigest()
+    return f"{_PROCESS}-{next(_numbers):x}"
 
 
 def endpoint(route: Route, shell: Any, authenticate: Authenticate, metrics: Metrics) -> WebHandler:

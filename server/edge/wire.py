@@ -1,13 +1,13 @@
 """How a call comes in and an answer goes out: routes, bodies, and problems as application/problem+json (RFC 9457)."""
 
 import dataclasses
-import json
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pydantic
 from aiohttp import web
 
@@ -79,17 +79,13 @@ class Route:
 
 
 def json_bytes(value: Any) -> bytes:
-    """JSON of a reply: pydantic models, dataclasses, and plain values."""
+    """JSON of a reply: pydantic models, dataclasses, and plain values. No number in it is NaN or infinite."""
     if isinstance(value, pydantic.BaseModel):
         return value.model_dump_json().encode()
-    return json.dumps(value, default=_plain, ensure_ascii=False, separators=(",", ":")).encode()
+    return msgspec.json.encode(value, enc_hook=_plain)
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, uuid.UUID):
-        return str(value)
-    if isinstance(value, datetime):
-        return rfc3339(value)
     if isinstance(value, pydantic.BaseModel):
         return value.model_dump(mode="json")
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
