@@ -1,0 +1,5 @@
+// Whether the app is in sight.
+
+import { ref } from "vue";
+
+export const appIsShown = ref(true);

@@ -1,0 +1,9 @@
+// Unit tests of everything that does not need a phone.
+import { fileURLToPath } from "node:url";
+
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  resolve: { alias: { "@": fileURLToPath(new URL("./src", import.meta.url)) } },
+  test: { include: ["tests/**/*.test.ts"], environment: "node", pool: "threads", poolOptions: { threads: { maxThreads: 2 } } },
+});
