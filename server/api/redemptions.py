@@ -11,12 +11,12 @@ from rewards.economy import Economy
 from rewards.prizes import DAMAGE_TEXT_MOST, Address, DamageReport, FulfilmentOrder, OrderState
 from server.api.farm import NameReply, VarietyReply, variety_name
 from server.edge.problems import Problem
-from server.edge.wire import Reply, Route, Wire
+from server.edge.wire import Reply, Route, Wire, wants_english
 from server.flows.end_order import end_order
 from server.flows.give_address import give_address, open_address
 from server.flows.report_damage import report_damage
 from server.flows.take_substitute import offered_instead, take_substitute
-from server.pictures import MAX_BYTES, check_picture
+from server.pictures import MAX_BYTES, PictureRefused, check_picture
 from server.secrets import SealBroken, Vault
 from server.stores import players, prizes
 from server.stores.db import reading, transaction
@@ -167,7 +167,11 @@ async def post_end(call: Any) -> RedemptionReply:
 async def post_damage(call: Any) -> RedemptionReply:
     """Report a box that arrived spoilt: the parts `picture` (a photo) and `text` of a multipart form."""
     parts = await _parts(call, {"picture": MAX_BYTES, "text": 4 * DAMAGE_TEXT_MOST})
-    checked = await asyncio.to_thread(check_picture, parts["picture"], name="picture")
+    try:
+        checked = await asyncio.to_thread(check_picture, parts["picture"], name="picture")
+    except PictureRefused as refusal:
+        sentence = str(refusal) if wants_english(call.request) else refusal.sentence_zh
+        raise Problem("field_invalid", field="picture", params={"field_name": "picture", "problem": sentence}) from None
     async with transaction(call.shell.engine) as conn:
         order_id = call.path_uuid("redemption_id")
         report = await report_damage(

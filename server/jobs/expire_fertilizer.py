@@ -34,10 +34,10 @@ class ExpireFertilizer:
         """Send the notices that are due and expire what is past its day; returns how many wallets had either."""
         touched, after = 0, FIRST
         # A wallet that was first used later has nothing to be told of yet.
-        earliest_notice = timedelta(days=self._economy.expiry_days - max(self._economy.expiry_notice_days))
+        notices_begin = timedelta(days=self._economy.expiry_days - max(self._economy.expiry_notice_days) - 1)
         while True:
             async with transaction(self._engine) as conn:
-                wallets = await farm.wallets_by_day(conn, after=after, used_before=now - earliest_notice, limit=BATCH)
+                wallets = await farm.wallets_by_day(conn, after=after, used_before=now - notices_begin, limit=BATCH)
                 for wallet in wallets:
                     touched += await self._look_at(conn, wallet, now)
             if len(wallets) < BATCH:
