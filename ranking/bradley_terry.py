@@ -205,15 +205,37 @@ def pooled(counts: Counts) -> Floats:
     return table
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """(n,) weight of the answers that each item won, lost, tied, and of those that liked none of the two."""
+
+    won: Floats
+    lost: Floats
+    tied: Floats
+    neither: Floats
+
+    @property
+    def shown(self) -> Floats:
+        """(n,) weight of the answers that compare an item with another: won, lost and tied."""
+        return self.won + self.lost + self.tied
+
+
+def tally(table: Floats) -> Tally:
+    """What happened to each item of a table (n, n, 4)."""
+    on_left, on_right = table.sum(axis=1), table.sum(axis=0)
+    return Tally(
+        won=on_left[:, LEFT] + on_right[:, RIGHT],
+        lost=on_left[:, RIGHT] + on_right[:, LEFT],
+        tied=on_left[:, TIE] + on_right[:, TIE],
+        neither=on_left[:, NO_LIKING] + on_right[:, NO_LIKING],
+    )
+
+
 def doubts(table: Floats, counts: Counts) -> tuple[Flag, ...]:
     """What should be said about these votes whatever model is fitted to them."""
     found: list[Flag] = []
-    answers = table[:, :, :NO_LIKING]
-    right, tie, left = (answers[:, :, k] for k in (RIGHT, TIE, LEFT))
-    lost = right.sum(axis=1) + left.sum(axis=0)
-    won = left.sum(axis=1) + right.sum(axis=0)
-    tied = tie.sum(axis=1) + tie.sum(axis=0)
-    shown = won + lost + tied
+    items = tally(table)
+    won, lost, tied, shown = items.won, items.lost, items.tied, items.shown
     never = np.flatnonzero(shown == 0)
     if len(never):
         found.append(Flag("never_shown", "No vote was cast on these; only the prior speaks for them.", _items(never)))
@@ -328,6 +350,12 @@ def _start(likelihood: Likelihood, start: Floats | None) -> Floats:
     if start is not None and len(start) == likelihood.width:
         return start.copy()
     x = np.zeros(likelihood.width)
+    # The logit of each item's score against all, as if its rivals were average: saves the first and longest steps.
+    gained = likelihood.halves @ likelihood.ones + likelihood.ones @ (likelihood.shown - likelihood.halves)
+    played = likelihood.shown @ likelihood.ones + likelihood.ones @ likelihood.shown
+    score = (gained + 1.0) / (played + 2.0)
+    logit = np.log(score / (1.0 - score))
+    x[: likelihood.n] = logit - logit.mean()
     if likelihood.tie:
         # Where all strengths are equal a tie has probability nu / (2 + nu).
         share = min(likelihood.total_tied / float(likelihood.shown.sum()), 0.99)
@@ -385,10 +413,12 @@ def _empirical_bayes(
     n = likelihood.n
     at = log(variance)
     if known is not None:
-        # Begin near the end: the fixed point with the strengths and the covariance of a fit that hardly shrinks.
-        strength, trace = start[:n], float(np.trace(centred(known[:n, :n])))
-        moment = max(float(strength @ strength) - trace, 0.0) + PRIOR_WORTH * PRIOR_GUESS
+        # Begin near the end, with the covariance of a fit that hardly shrinks: what is more certain, is so with a prior.
+        spread = centred(known[:n, :n])
+        moment = max(float(start[:n] @ start[:n]) - float(np.trace(spread)), 0.0) + PRIOR_WORTH * PRIOR_GUESS
         at = log(moment / (n + PRIOR_WORTH))
+        shrunk = 1.0 / (1.0 + np.diagonal(spread) / exp(at))
+        at += _better_variance(start[:n] * shrunk, spread * np.sqrt(np.outer(shrunk, shrunk)), at)[0]
     prior = _precision(likelihood, variance)
     diagonal = prior.reshape(-1)[: n * likelihood.width : likelihood.width + 1]
     x = start
@@ -413,18 +443,24 @@ def _empirical_bayes(
             if longest < TOLERANCE:
                 return Fit(x, covariance, variance, True, likelihood)
             continue
-        strength, spread = x[:n], covariance[:n, :n]
-        evidence = float(strength @ strength) + PRIOR_WORTH * PRIOR_GUESS
-        doubt = float(np.trace(spread)) / variance
-        worth = n - doubt + PRIOR_WORTH
-        gap = log(evidence / worth) - at
-        # The slope of the gap in log s, the curvature of the votes taken as fixed.
-        doubt_squared = float(np.vdot(spread, spread)) / variance**2
-        slope = 2.0 * float(strength @ spread @ strength) / variance / evidence - (doubt - doubt_squared) / worth - 1.0
-        at += min(max(-gap / min(slope, -0.05), -1.6), 1.6)
+        step, gap = _better_variance(x[:n], covariance[:n, :n], at)
+        at += step
         improvements -= 1
         settled = improvements == 0 or max(abs(gap), longest) < ALMOST
     return Fit(x, covariance, variance, False, likelihood)
+
+
+def _better_variance(strength: Floats, spread: Floats, at: float) -> tuple[float, float]:
+    """Step towards the fixed point from variance exp(at), on the log scale, and how far off this variance is."""
+    variance = exp(at)
+    evidence = float(strength @ strength) + PRIOR_WORTH * PRIOR_GUESS
+    doubt = float(np.trace(spread)) / variance
+    worth = len(strength) - doubt + PRIOR_WORTH
+    gap = log(evidence / worth) - at
+    # The slope of the gap in log s, the curvature of the votes taken as fixed.
+    doubt_squared = float(np.vdot(spread, spread)) / variance**2
+    slope = 2.0 * float(strength @ spread @ strength) / variance / evidence - (doubt - doubt_squared) / worth - 1.0
+    return min(max(-gap / min(slope, -0.05), -1.6), 1.6), gap
 
 
 def _plain(table: Floats, likelihood: Likelihood, start: Floats) -> tuple[Fit, str]:
@@ -458,8 +494,7 @@ def _report(
         covariance = posterior * np.outer(root, root)
         method = "model-based posterior" if clusters is None else "posterior x voter-clustered design effect"
     prior = "no prior" if main.prior_variance == 0.0 else f"prior sd {main.prior_variance**0.5:.3g}"
-    answers = table[:, :, :NO_LIKING].sum(axis=2)
-    none = table[:, :, NO_LIKING]
+    items = tally(table)
     extra = list(range(n, likelihood.width))
     effects = [Estimate(float(main.x[k]), float(max(whole[k, k], 0.0) ** 0.5)) for k in extra]
     strength = main.strength - main.strength.mean()
@@ -477,9 +512,9 @@ def _report(
         converged=main.converged,
         n_votes=counts.n_votes,
         n_voters=counts.n_voters,
-        shown=answers.sum(axis=0) + answers.sum(axis=1),
-        wins=table[:, :, LEFT].sum(axis=1) + table[:, :, RIGHT].sum(axis=0),
-        neither=none.sum(axis=0) + none.sum(axis=1),
+        shown=items.shown,
+        wins=items.won,
+        neither=items.neither,
         prior_sd=main.prior_variance**0.5,
         log_likelihood=likelihood.log_likelihood(main.x),
         method=f"Bradley-Terry, {prior}; {method}",

@@ -234,12 +234,15 @@ def fit(
         return _attributes_alone(votes, attributes, prior_sd=prior_sd, side=side, ties=ties)
     plain = bradley_terry.fit(votes, side=side, ties=ties)
     counts = bradley_terry.counts_of(votes)
-    table = bradley_terry.pooled(counts)
-    if ties == "half":
-        table = halved(table)
-    parts = attributes.parts()
+    table = bradley_terry.pooled(counts)[None]
     fitted = fit_kernel(
-        table[None], parts, side=side, davidson=ties == "davidson", side_sd=SIDE_SD, tie_sd=TIE_SD, start=start
+        halved(table) if ties == "half" else table,
+        attributes.parts(),
+        side=side,
+        davidson=ties == "davidson",
+        side_sd=SIDE_SD,
+        tie_sd=TIE_SD,
+        start=start,
     )
     return _report(fitted, plain, attributes)
 

@@ -188,33 +188,42 @@ class Scores:
         away = away @ root.T
         return np.asarray(self.strength + np.concatenate([away, -away])[:n_draws])
 
-    def chances(self, k: int, indifference: float = 0.0) -> Chances:
-        """All probabilities from one set of draws; see `p_best`, `p_top` and `expected_loss`."""
-        n = self.n_items
-        if not 1 <= k <= n:
-            raise BadOption(option="k", value=k, allowed=f"a whole number from 1 to {n}")
-        drawn = self.draws()
-        best = drawn.max(axis=1, keepdims=True)
-        top = np.argpartition(-drawn, k - 1, axis=1)[:, :k] if k < n else np.tile(np.arange(n), (len(drawn), 1))
-        return Chances(
-            best=np.bincount(drawn.argmax(axis=1), minlength=n) / len(drawn),
-            best_within=(drawn >= best - indifference).mean(axis=0),
-            top=np.bincount(top.ravel(), minlength=n) / len(drawn),
-            expected_loss=(best - drawn).mean(axis=0),
-        )
-
     def p_best(self, indifference: float = 0.0) -> Floats:
         """(n,) probability that no other item is better by more than `indifference` logits; for 0 they sum to one."""
-        chances = self.chances(1, indifference)
-        return chances.best if indifference == 0.0 else chances.best_within
+        return _p_best(self.draws(), indifference)
 
     def p_top(self, k: int) -> Floats:
         """(n,) probability of being among the k strongest; they sum to k. Raises BadOption."""
-        return self.chances(k).top
+        return _p_top(self.draws(), k)
 
     def expected_loss(self) -> Floats:
         """(n,) logits that are lost on average by choosing this item when another is better."""
-        return self.chances(1).expected_loss
+        return _expected_loss(self.draws())
+
+    def chances(self, k: int, indifference: float = 0.0) -> Chances:
+        """All of these from one set of draws. Raises BadOption."""
+        drawn = self.draws()
+        return Chances(_p_best(drawn, 0.0), _p_best(drawn, indifference), _p_top(drawn, k), _expected_loss(drawn))
+
+
+def _p_best(drawn: Floats, indifference: float) -> Floats:
+    if indifference == 0.0:
+        return np.bincount(drawn.argmax(axis=1), minlength=drawn.shape[1]) / len(drawn)
+    return np.asarray((drawn >= drawn.max(axis=1, keepdims=True) - indifference).mean(axis=0))
+
+
+def _p_top(drawn: Floats, k: int) -> Floats:
+    n = drawn.shape[1]
+    if not 1 <= k <= n:
+        raise BadOption(option="k", value=k, allowed=f"a whole number from 1 to {n}")
+    if k == n:
+        return np.ones(n)
+    top = np.argpartition(-drawn, k - 1, axis=1)[:, :k]
+    return np.bincount(top.ravel(), minlength=n) / len(drawn)
+
+
+def _expected_loss(drawn: Floats) -> Floats:
+    return np.asarray(drawn.max(axis=1).mean() - drawn.mean(axis=0))
 
 
 @dataclass(frozen=True, slots=True)

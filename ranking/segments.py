@@ -113,13 +113,11 @@ def fit(
         raise BadAttributes(reason=f"they are of {attributes.n_items} styles, the votes of {counts.n_items}")
     bradley_terry.pooled(counts)
     everybody = bradley_terry.fit_counts(counts, prior_sd=None, side=side, ties=ties)
-    kernel = fit_kernel(
-        partworths.halved(counts.table) if ties == "half" else counts.table,
+    kernel = fit_tables(
+        counts.table,
         parts(counts.n_items, counts.n_segments, attributes),
         side=side,
-        davidson=ties == "davidson",
-        side_sd=SIDE_SD,
-        tie_sd=TIE_SD,
+        ties=ties,
         start=start,
         improvements=improvements,
     )
@@ -136,6 +134,28 @@ def fit(
         differ=homogeneity(counts, side=side, ties=ties) if counts.n_segments > 1 else None,
         kernel=kernel,
         votes=weight,
+    )
+
+
+def fit_tables(
+    tables: Floats,
+    prior: tuple[Part, ...],
+    *,
+    side: bool = True,
+    ties: Ties = "davidson",
+    start: KernelFit | None = None,
+    improvements: int = 40,
+) -> KernelFit:
+    """The fast core of `fit`: counts (S, n, n, 4) under a prior of `parts`, without design effects, flags or tests."""
+    return fit_kernel(
+        partworths.halved(tables) if ties == "half" else tables,
+        prior,
+        side=side,
+        davidson=ties == "davidson",
+        side_sd=SIDE_SD,
+        tie_sd=TIE_SD,
+        start=start,
+        improvements=improvements,
     )
 
 
@@ -191,8 +211,7 @@ def homogeneity(
 
 
 def _judged(table: Floats) -> int:
-    answers = table[:, :, :NO_LIKING].sum(axis=2)
-    return int((answers.sum(axis=0) + answers.sum(axis=1) > 0).sum())
+    return int((bradley_terry.tally(table).shown > 0).sum())
 
 
 def chi_square_tail(statistic: float, df: int) -> float:

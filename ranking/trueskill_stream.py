@@ -189,8 +189,7 @@ class TrueSkillStream:
         scale = LOGIT_PER_PROBIT / (sqrt(2.0) * self._beta)
         strength = scale * (self.mu - self.mu.mean())
         covariance = bradley_terry.centred(np.diag(scale * scale * self.variance))
-        answers = table[:, :, :NO_LIKING].sum(axis=2)
-        none = table[:, :, NO_LIKING]
+        items = bradley_terry.tally(table)
         sentence = "TrueSkill ratings depend on the order of the votes, and sigma is no confidence interval."
         return Scores(
             strength=strength,
@@ -206,9 +205,9 @@ class TrueSkillStream:
             converged=True,
             n_votes=counts.n_votes,
             n_voters=counts.n_voters,
-            shown=answers.sum(axis=0) + answers.sum(axis=1),
-            wins=table[:, :, LEFT].sum(axis=1) + table[:, :, RIGHT].sum(axis=0),
-            neither=none.sum(axis=0) + none.sum(axis=1),
+            shown=items.shown,
+            wins=items.won,
+            neither=items.neither,
             prior_sd=scale * SIGMA,
             log_likelihood=float("nan"),
             method="TrueSkill, one vote at a time",
