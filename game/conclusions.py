@@ -1,11 +1,13 @@
 """What a test says to its merchant: a status for the whole, a verdict for each style, each with its reason in words."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
+from game.style_test import Style, StyleTest
 from ranking.scores import Scores
 from ranking.stopping import Decision
 
@@ -55,12 +57,14 @@ MUTED_SHARE_LIMIT = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What the data look like, apart from what they say: counts of votes, of gold answers, and of weightless votes."""
+    """What the data look like, apart from what they say: votes, gold answers, weightless votes, sides."""
 
     votes: int
     gold_asked: int = 0
     gold_passed: int = 0
     weightless: int = 0
+    # (times shown left, times shown right) of each ranked style
+    sides: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,14 @@ def ailments(scores: Scores | None, health: Health) -> tuple[Ailment, ...]:
                 f"{health.weightless} of {health.votes} votes carry no weight because they look abusive.",
             )
         )
+    if sides_are_uneven(health.sides):
+        found.append(
+            Ailment(
+                "sides_uneven",
+                "有的款式明显总出现在同一边,出题不够随机。",
+                "Some styles stood on one side far more often than chance allows; the deal was not even.",
+            )
+        )
     if scores is not None and any(flag.code == "disconnected" for flag in scores.flags) and health.votes >= 200:
         found.append(
             Ailment(
@@ -119,6 +131,65 @@ def ailments(scores: Scores | None, health: Health) -> tuple[Ailment, ...]:
             )
         )
     return tuple(found)
+
+
+def sides_are_uneven(sides: Sequence[tuple[int, int]]) -> bool:
+    """Sample-ratio mismatch: do styles stand left and right as evenly as coins would put them?
+
+    Chi-square over the styles, told only beyond six standard deviations of it, and only where the imbalance is of a
+    size that could matter: looked at after each batch, a smaller one would sound some day by chance.
+    """
+    shown = [(left, right) for left, right in sides if left + right >= 100]
+    if not shown:
+        return False
+    statistic = sum((left - right) ** 2 / (left + right) for left, right in shown)
+    worst = max(abs(left - right) / (left + right) for left, right in shown)
+    return statistic > len(shown) + 6.0 * math.sqrt(2.0 * len(shown)) and worst > 0.1
+
+
+def notes(test: StyleTest, decision: Decision, polarised: Sequence[int]) -> tuple[Ailment, ...]:
+    """What is worth knowing beside the verdicts: styles that are as good as each other, that split, or that compete."""
+    said = []
+    titles = [style.title for style in test.ranked]
+    if decision.equivalent and decision.chosen:
+        names = [titles[item] for item in (decision.chosen[-1], *decision.equivalent)]
+        said.append(
+            Ailment(
+                "equivalent",
+                f"{'、'.join(names)} 难分高下(差别小于您说的“不在乎”),可按成本和面料任选。",
+                f"{', '.join(names)} are as good as each other, within what does not matter to you: choose by cost.",
+            )
+        )
+    said += [
+        Ailment(
+            "polarised",
+            f"“{titles[item]}”两极分化:喜欢的人很喜欢,其余的人不要;平均分低也可能卖得动。",
+            f'"{titles[item]}" divides opinion: loved by some, refused by others; it may sell in spite of its average.',
+        )
+        for item in polarised
+    ]
+    leading = (*decision.chosen, *decision.equivalent)
+    for at, one in enumerate(leading):
+        for other in leading[at + 1 :]:
+            only = _only_difference(test.ranked[one], test.ranked[other])
+            if only is not None:
+                said.append(
+                    Ailment(
+                        "cannibalisation",
+                        f"“{titles[one]}”和“{titles[other]}”只有一处不同,会互相抢生意;可合并成一款多色或错开上新。",
+                        f'"{titles[one]}" and "{titles[other]}" differ in one attribute only and will take sales from each '
+                        "other; make them one style, or launch them apart.",
+                    )
+                )
+    return tuple(said)
+
+
+def _only_difference(one: Style, other: Style) -> str | None:
+    """The one attribute in which two styles differ; None where there are none, or several, or too few to say."""
+    a, b = one.attribute_map, other.attribute_map
+    names = set(a) | set(b)
+    different = [name for name in names if a.get(name) != b.get(name)]
+    return different[0] if len(names) >= 3 and len(different) == 1 else None
 
 
 def status_of(

@@ -21,7 +21,9 @@ from server.stores.db import engine_from, reading
 @click.command()
 @click.argument("test_id")
 @click.option("--format", "kind", type=click.Choice(list(FORMATS)), default="html", show_default=True)
-@click.option("--lang", type=click.Choice(["zh", "en"]), default="zh", show_default=True, help="Language of the report.")
+@click.option(
+    "--lang", type=click.Choice(["zh", "en"]), default="zh", show_default=True, help="Language of the report."
+)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), default=None,
               help="Where to write it; '-' for stdout. Left out: report-TEST_ID.FORMAT here.")  # fmt: skip
 def command(test_id: str, kind: str, lang: str, out: Path | None) -> None:
@@ -29,7 +31,9 @@ def command(test_id: str, kind: str, lang: str, out: Path | None) -> None:
     try:
         wanted = UUID(test_id)
     except ValueError:
-        raise BadInput(f'"{test_id}" is not the id of a test; it looks like 0190a000-0000-7000-8000-000000000001.') from None
+        raise BadInput(
+            f'"{test_id}" is not the id of a test; it looks like 0190a000-0000-7000-8000-000000000001.'
+        ) from None
     try:
         config = settings_without_keys()
     except ConfigRefused as refused:

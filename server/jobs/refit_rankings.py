@@ -1,9 +1,10 @@
-"""Refit rankings: take in the votes that are new, fit on running counts, write one snapshot, decide when the goal is reached.
+"""Refit rankings: take in new votes, fit on running counts, write one snapshot, decide when the goal is reached.
 
 A worker keeps the counts of each open test in memory. They can be thrown away at any time: votes are the facts, and a
 worker that starts reads them again. A refit costs the same however many votes have been counted.
 """
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from uuid import UUID
 import numpy as np
 import structlog
 
-from game.conclusions import Ailment, DecisionStatus, Health, ailments, conclude, open_items, status_of
+from game.conclusions import Ailment, DecisionStatus, Health, ailments, conclude, notes, open_items, status_of
 from game.dealing import is_gold, passed
 from game.matchup import Choice
 from game.style_test import StyleTest, TestState
@@ -23,6 +24,7 @@ from ranking.pairing import Goal
 from ranking.scores import Scores
 from ranking.stopping import Decision, decide
 from rewards.economy import Economy
+from server.closer_look import CloserLook, look
 from server.edge.wire import rfc3339
 from server.flows.end_test import end_test
 from server.stores import budgets, players, snapshots, tests, votes
@@ -32,6 +34,7 @@ from server.stores.snapshots import Snapshot
 log = structlog.get_logger()
 
 CHOICE_G = Economy().choice_g
+PRICE_FEN = Economy().vote_price_fen
 REWEIGH_EVERY_S = 20.0
 
 
@@ -54,6 +57,9 @@ class Workbench:
     version: int = 0
     reweighed_at: datetime | None = None
     fitted_votes: int = -1
+    left_shown: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    right_shown: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    closer: CloserLook = field(default_factory=CloserLook)
 
     def weightless(self) -> int:
         """Votes of players whose votes weigh nothing now."""
@@ -117,6 +123,7 @@ class RefitRankings:
             latest = await snapshots.latest(conn, test.test_id)
         bench = Workbench(test, RunningCounts(n, max(1, len(test.audience.quotas))), np.zeros((n, n), dtype=np.int64))
         bench.version = latest.version if latest else 0
+        bench.left_shown, bench.right_shown = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
         return bench
 
     async def _budget(self, test: StyleTest) -> budgets.Budget | None:
@@ -129,10 +136,22 @@ class RefitRankings:
         if bench.votes:
             bench.scores = bradley_terry.fit(bench.counts, start=bench.scores)
         decision = decide(bench.scores, test.goal, bench.votes) if bench.scores else None
-        health = Health(bench.votes, bench.gold_asked, bench.gold_passed, bench.weightless())
+        health = Health(
+            bench.votes,
+            bench.gold_asked,
+            bench.gold_passed,
+            bench.weightless(),
+            tuple(zip(bench.left_shown.tolist(), bench.right_shown.tolist(), strict=True)),
+        )
         ills = ailments(bench.scores, health)
         reached = decision is not None and _reached(decision, test.goal)
         status = status_of(decision, health, ills, reached=reached, ended=ended)
+        over = ended or status is DecisionStatus.READY
+        if bench.scores is not None and bench.closer.is_due(bench.votes, ended=over):
+            bench.closer = await asyncio.to_thread(
+                look, test, bench.counts.counts(), bench.scores, votes=bench.votes, price_fen=PRICE_FEN,
+                before=bench.closer, done=over,
+            )  # fmt: skip
         bench.version += 1
         snapshot = Snapshot(
             test.test_id,
@@ -176,6 +195,8 @@ def _take_in(bench: Workbench, fresh: votes.VoteColumns) -> None:
     loser = np.where(choice == Choice.LEFT, right, left)[chose]
     np.add.at(bench.wins, (winner, loser), 1)
     bench.votes += int(ranked.sum())
+    bench.left_shown += np.bincount(left, minlength=n)
+    bench.right_shown += np.bincount(right, minlength=n)
     bench.votes_of.update(voter.tolist())
 
 
@@ -251,8 +272,8 @@ def document(
             "share_high": float(share_high[i]),
             "p_best": float(p_best[i]),
             "p_top": float(p_top[i]),
-            "votes": int(round(float(scores.shown[i] + scores.neither[i]))),
-            "neither": int(round(float(scores.neither[i]))),
+            "votes": round(float(scores.shown[i] + scores.neither[i])),
+            "neither": round(float(scores.neither[i])),
             "verdict": verdicts[i].verdict.value,
             "reason": {"zh": verdicts[i].reason_zh, "en": verdicts[i].reason_en},
         }
@@ -271,6 +292,14 @@ def document(
             "chosen": [int(item) for item in decision.chosen],
             "dropped": [int(item) for item in decision.dropped],
             "reason": decision.reason,
+            "error_bound": float(decision.error_bound),
+            "equivalent": [int(item) for item in decision.equivalent],
+            "margin_percent": float(decision.margin_percent),
+            "margin": {"zh": decision.margin_sentence("zh"), "en": decision.margin_sentence("en")},
         },
+        "notes": [
+            {"code": note.code, "zh": note.zh, "en": note.en} for note in notes(test, decision, bench.closer.polarised)
+        ],
+        "looked_at_votes": bench.closer.votes,
     }
-    return body
+    return body | bench.closer.parts

@@ -33,7 +33,7 @@ async def report_of(
         test,
         document=document,
         state=snapshot.state if snapshot else None,
-        money=await money_of(conn, test, economy),
+        money=await money_of(conn, test, economy, promised_g=int((document or {}).get("promised_g", 0))),
         merchant=await tests.merchant_name(conn, test.merchant_id) or "",
         plan=plan or plan_from(await sales.plan_of(conn, test.test_id)),
         calibration=calibration_of(test, document, await sales.outcomes_of_merchant(conn, test.merchant_id)),
@@ -42,16 +42,17 @@ async def report_of(
     )
 
 
-async def money_of(conn: AsyncConnection, test: StyleTest, economy: Economy) -> Money:
-    """What a test cost so far."""
+async def money_of(conn: AsyncConnection, test: StyleTest, economy: Economy, *, promised_g: int) -> Money:
+    """What a test cost so far; `promised_g`: the grams of all votes that were given."""
     budget = await budgets.find(conn, test.test_id)
     if budget is None:
-        return Money(test.budget_fen, 0, 0, economy.vote_price_fen)
+        return Money(test.budget_fen, 0, 0, 0, economy.vote_price_fen)
     spent_fen = budget.cost_fen()
+    held_fen = max(0, budget.rate.charge_fen(promised_g) - spent_fen)
     # What is neither spent nor promised any more has gone back once the budget is closed.
-    promised_fen = budget.rate.charge_fen(budget.reserved_g + budget.left_g)
-    returned_fen = max(0, budget.paid_fen - spent_fen - promised_fen) if budget.closed_at else 0
-    return Money(budget.paid_fen, spent_fen, returned_fen, economy.vote_price_fen)
+    kept_fen = budget.rate.charge_fen(budget.reserved_g + budget.left_g)
+    returned_fen = max(0, budget.paid_fen - spent_fen - kept_fen) if budget.closed_at else 0
+    return Money(budget.paid_fen, spent_fen, held_fen, returned_fen, economy.vote_price_fen)
 
 
 def calibration_of(test: StyleTest, document: Mapping[str, Any] | None, outcomes: Sequence[Outcome]) -> Calibration:

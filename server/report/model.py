@@ -4,7 +4,7 @@ Made of the test, its newest snapshot, its money and the merchant's plan; nothin
 language of the report; numbers are the same in both.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,7 @@ from server.edge.wire import rfc3339
 from server.report.plan import DEFAULT_UNITS, Plan
 
 DRAWS_SEED = 20_221_101
+Say = Callable[[str, str], str]
 NO_SIZE = "—"
 
 CANNOT_TELL = (
@@ -28,10 +29,19 @@ CANNOT_TELL = (
         "是否合身、上身效果、手感:玩家看到的只是图片。",
         "Fit, drape and hand-feel: players have seen pictures, not garments.",
     ),
-    ("没有展示的价格:没看到价格的人,也许不会按这个价格买。", "Prices that were not shown: who sees no price may not pay it."),
+    (
+        "没有展示的价格:没看到价格的人,也许不会按这个价格买。",
+        "Prices that were not shown: who sees no price may not pay it.",
+    ),
     ("颜色:每块屏幕的颜色都不一样。", "Colours: no two screens show the same."),
-    ("不买的人:玩家不全是买家,喜欢不等于下单。", "Those who do not buy: not every player is a customer; liking is not ordering."),
-    ("尺码:图片测不出尺码比例,这里的尺码只来自您填写的尺码表。", "Sizes: pictures say nothing of them; sizes here come from your own size curve."),
+    (
+        "不买的人:玩家不全是买家,喜欢不等于下单。",
+        "Those who do not buy: not every player is a customer; liking is not ordering.",
+    ),
+    (
+        "尺码:图片测不出尺码比例,这里的尺码只来自您填写的尺码表。",
+        "Sizes: pictures say nothing of them; sizes here come from your own size curve.",
+    ),
     ("没有参加测试的款式、竞品和天气。", "Styles that were not tested, competitors, and the weather."),
 )
 
@@ -119,10 +129,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """What the test cost, in fen."""
+    """What the test cost, in fen. `held_fen`: votes that were given and whose grants are not settled yet."""
 
     budget_fen: int
     spent_fen: int
+    held_fen: int
     returned_fen: int
     vote_price_fen: int
 
@@ -195,10 +206,19 @@ def build(
 
     status = DecisionStatus(document.get("status", "no_data"))
     items = document.get("items") or []
-    lines = tuple(sorted((_line(test, i, item, english) for i, item in enumerate(items)), key=lambda one: (one.rank, one.position)))
+    lines = tuple(
+        sorted(
+            (_line(test, i, item, english) for i, item in enumerate(items)), key=lambda one: (one.rank, one.position)
+        )
+    )
     decision = document.get("decision") or {}
     probability = None if not decision else round(float(decision["probability"]), 4)
-    order, order_missing = _order(test, lines, status, state, plan, calibration, t, english)
+    worths = {
+        str(one["level"]): float(one["worth"])
+        for one in document.get("attributes") or []
+        if one["attribute"] == "colour" and one["level"] is not None
+    }
+    order, order_missing = _order(test, lines, status, state, plan, calibration, worths, t, english)
     if order is not None:
         ordered = {line.style_id: line.units for line in order.lines}
         lines = tuple(replace(line, order_units=ordered.get(line.style_id, 0)) for line in lines)
@@ -225,7 +245,7 @@ def build(
         styles=lines,
         order=order,
         order_missing=order_missing,
-        warnings=_warnings(document, lines, t),
+        warnings=_warnings(document, t),
         health=_health(document, t),
         head_to_head=tuple(tuple(int(cell) for cell in row) for row in document.get("wins", [])) if items else (),
         attributes=_attributes(document, english),
@@ -280,21 +300,31 @@ def shown_attributes(values: Mapping[str, str | float], english: bool) -> tuple[
 
 
 def _headline(
-    lines: Sequence[StyleLine], status: DecisionStatus, probability: float | None, decision: Mapping[str, Any], keep: int, t: Any
+    lines: Sequence[StyleLine],
+    status: DecisionStatus,
+    probability: float | None,
+    decision: Mapping[str, Any],
+    keep: int,
+    t: Say,
 ) -> str:
     if status is DecisionStatus.READY:
         names = [line.title for line in lines if line.verdict == Verdict.HIT.value]
         sure = shown_percent(probability or 0.0)
-        return t(f"建议先做:{'、'.join(names)}。把握 {sure}。", f"Make these first: {', '.join(names)}. Sure to {sure}.")
+        return t(
+            f"建议先做:{'、'.join(names)}。把握 {sure}。", f"Make these first: {', '.join(names)}. Sure to {sure}."
+        )
     if status is DecisionStatus.UNHEALTHY:
-        return t("数据异常,暂不下结论;请先看下面的原因。", "The data are not healthy, so there is no verdict; see why below.")
+        return t(
+            "数据异常,暂不下结论;请先看下面的原因。", "The data are not healthy, so there is no verdict; see why below."
+        )
     if status is DecisionStatus.NO_DATA:
         return t("还没有投票,无法下结论。", "There are no votes yet, so nothing can be said.")
     reason = REASONS.get(str(decision.get("reason", "collecting")), REASONS["collecting"])
     leaders = [line.title for line in lines[:keep]]
     return t(
         f"样本不足,还不能下结论({reason[0]})。目前领先:{'、'.join(leaders)},把握 {shown_percent(probability or 0.0)}。",
-        f"Not enough to conclude ({reason[1]}). Ahead so far: {', '.join(leaders)}, sure to {shown_percent(probability or 0.0)}.",
+        f"Not enough to conclude ({reason[1]}). Ahead so far: {', '.join(leaders)}, "
+        f"sure to {shown_percent(probability or 0.0)}.",
     )
 
 
@@ -316,7 +346,8 @@ def _order(
     state: Mapping[str, Any] | None,
     plan: Plan,
     calibration: Calibration,
-    t: Any,
+    worths: Mapping[str, float],
+    t: Say,
     english: bool,
 ) -> tuple[Order | None, str | None]:
     """The order of the styles that are to be made, or why there is none."""
@@ -345,7 +376,7 @@ def _order(
         advice = advise(some, costs, plan.season(), np.random.default_rng(DRAWS_SEED), calibration)
     except RankingError as refused:
         return None, t("按现在的计划算不出首单:", "No order can be worked out from this plan: ") + str(refused)
-    return _order_model(test, made, advice, plan, calibration, status, t, english), None
+    return _order_model(test, made, advice, plan, calibration, worths, status, t, english), None
 
 
 def _money_of(style: Style) -> tuple[int, int] | None:
@@ -360,8 +391,9 @@ def _order_model(
     advice: OrderAdvice,
     plan: Plan,
     calibration: Calibration,
+    worths: Mapping[str, float],
     status: DecisionStatus,
-    t: Any,
+    t: Say,
     english: bool,
 ) -> Order:
     lines = tuple(
@@ -391,7 +423,7 @@ def _order_model(
         season_units=plan.units or DEFAULT_UNITS,
         n_references=calibration.n_references,
         lines=lines,
-        sheet=_sheet(test, made, lines, plan, calibration, english),
+        sheet=_sheet(test, made, lines, plan, calibration, worths, english),
         fabric_metres=tuple((name, round(metres, 1)) for name, metres in sorted(advice.metres.items())),
         units=advice.units,
         money_fen=advice.money_fen,
@@ -403,19 +435,30 @@ def _order_model(
     )
 
 
-def _assumptions(plan: Plan, calibration: Calibration, status: DecisionStatus, t: Any) -> tuple[str, ...]:
+def _assumptions(plan: Plan, calibration: Calibration, status: DecisionStatus, t: Say) -> tuple[str, ...]:
     said = []
     if status is not DecisionStatus.READY:
-        said.append(t("测试还没有结论,这里按目前领先的款式演示。", "The test has not concluded; the styles that lead so far stand in here."))
+        said.append(
+            t(
+                "测试还没有结论,这里按目前领先的款式演示。",
+                "The test has not concluded; the styles that lead so far stand in here.",
+            )
+        )
     if not calibration.is_advice:
         said.append(
             t(
                 f"还没有足够的实际销量来校准(有 {calibration.n_references} 款,至少要 3 款),所以只是演示。",
-                f"Too few actual sales to calibrate by ({calibration.n_references} styles, 3 are needed), so this only illustrates.",
+                f"Too few actual sales to calibrate by ({calibration.n_references} styles, 3 are needed), "
+                "so this only illustrates.",
             )
         )
     if plan.units is None:
-        said.append(t("您没有填写整季销量,按做出来的款式一共卖 1000 件演示。", "No season plan was given; 1 000 pieces in all stand in for it."))
+        said.append(
+            t(
+                "您没有填写整季销量,按做出来的款式一共卖 1000 件演示。",
+                "No season plan was given; 1 000 pieces in all stand in for it.",
+            )
+        )
     said.append(
         t(
             f"卖不完的按成本的 {plan.salvage_permille / 10:g}% 处理。",
@@ -433,6 +476,7 @@ def _sheet(
     lines: Sequence[OrderLineModel],
     plan: Plan,
     calibration: Calibration,
+    worths: Mapping[str, float],
     english: bool,
 ) -> tuple[SheetRow, ...]:
     """Style x colour x size x shop, in whole pieces that add up to the order."""
@@ -442,7 +486,12 @@ def _sheet(
         own = dict(shown_attributes({k: v for k, v in style.attribute_map.items() if k == "colour"}, english))
         colour = next(iter(own.values()), NO_SIZE)
         colours = (
-            colour_split(order.units, dict.fromkeys(plan.colours, 0.0), min_units=plan.dye_lot_units, slope=calibration.slope)
+            colour_split(
+                order.units,
+                {name: _worth_of(name, worths) for name in plan.colours},
+                min_units=plan.dye_lot_units,
+                slope=calibration.slope,
+            )
             if plan.colours
             else {colour: order.units}
         )
@@ -454,16 +503,22 @@ def _sheet(
     return tuple(rows)
 
 
+def _worth_of(colour: str, worths: Mapping[str, float]) -> float:
+    """The part-worth of a colour that the plan names; a colour that was not tested is taken for an average one."""
+    attribute = next(one for one in VOCABULARY if one.code == "colour")
+    return worths.get(str(attribute.read(colour)), 0.0)
+
+
 # ---- the evidence ----------------------------------------------------------------------------------------------
 
 
-def _warnings(document: Mapping[str, Any], lines: Sequence[StyleLine], t: Any) -> tuple[str, ...]:
+def _warnings(document: Mapping[str, Any], t: Say) -> tuple[str, ...]:
     said = [t(ill["zh"], ill["en"]) for ill in document.get("ailments", [])]
     said += [t(one["zh"], one["en"]) for one in document.get("notes", [])]
     return tuple(said)
 
 
-def _health(document: Mapping[str, Any], t: Any) -> tuple[tuple[str, str], ...]:
+def _health(document: Mapping[str, Any], t: Say) -> tuple[tuple[str, str], ...]:
     if not document:
         return ()
     gold = document.get("gold", {"asked": 0, "passed": 0})
@@ -473,7 +528,15 @@ def _health(document: Mapping[str, Any], t: Any) -> tuple[tuple[str, str], ...]:
         (t("因异常不计入的票", "Votes without weight"), str(document.get("weightless_votes", 0))),
     ]
     if side:
-        rows.append((t("左右位置的影响(logit)", "Effect of the side (logit)"), f"{side['estimate']:+.3f} ± {1.96 * side['standard_error']:.3f}"))
+        rows.append(
+            (
+                t("左右位置的影响(logit)", "Effect of the side (logit)"),
+                f"{side['estimate']:+.3f} ± {1.96 * side['standard_error']:.3f}",
+            )
+        )
+    margin = (document.get("decision") or {}).get("margin")
+    if margin:
+        rows.append((t("抗刷票", "Against bought votes"), t(margin["zh"], margin["en"])))
     rows += [(flag["code"], flag["sentence"]) for flag in document.get("flags", [])]
     return tuple(rows)
 
@@ -509,7 +572,7 @@ def _segments(document: Mapping[str, Any], test: StyleTest) -> tuple[dict[str, A
     return tuple(found)
 
 
-def _segments_words(document: Mapping[str, Any], t: Any) -> str | None:
+def _segments_words(document: Mapping[str, Any], t: Say) -> str | None:
     differ = document.get("segments_differ")
     if not differ:
         return None

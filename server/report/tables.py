@@ -120,6 +120,7 @@ def _summary(report: Report, t: Any) -> list[list[Any]]:
         [t("参与人数", "Voters"), report.voters],
         [t("把握", "Sure to"), report.probability],
         [t("花费(元)", "Spent (CNY)"), report.money.spent_fen / 100],
+        [t("待结算(元)", "Not settled yet (CNY)"), report.money.held_fen / 100],
         [],
         [t("款式", "Style"), t("结论", "Verdict"), t("理由", "Reason"), t("首单件数", "First order")],
     ]
@@ -129,7 +130,10 @@ def _summary(report: Report, t: Any) -> list[list[Any]]:
             [],
             [t("首单货款(元)", "First order (CNY)"), report.order.money_fen / 100],
             [t("预计积压损失(元)", "Expected loss on leftovers (CNY)"), report.order.leftover_fen / 100],
-            [t("十次里最坏一次的积压(元)", "The same in the worst case of ten (CNY)"), report.order.leftover_worst_fen / 100],
+            [
+                t("十次里最坏一次的积压(元)", "The same in the worst case of ten (CNY)"),
+                report.order.leftover_worst_fen / 100,
+            ],
             [t("预计错失毛利(元)", "Expected margin missed (CNY)"), report.order.missed_fen / 100],
             [report.order.kind_words],
         ]
