@@ -41,8 +41,8 @@ TIE_SD: Final = 3.0
 PRIOR_GUESS: Final = 0.25
 """Variance of strengths before any vote (logits^2), worth PRIOR_WORTH styles of evidence."""
 PRIOR_WORTH: Final = 2.0
-ALMOST: Final = 1e-6
-"""A last step from here ends within about 1e-9 of the maximum."""
+ALMOST: Final = 2e-6
+"""Logits^2, on the log scale, from which one more improvement of the prior's variance ends within about 1e-8."""
 FEW_VOTERS: Final = 30
 FEW_VOTERS_EFFECT: Final = 1.3
 BLOCK_CELLS: Final = 400_000
@@ -446,7 +446,7 @@ def _empirical_bayes(
         step, gap = _better_variance(x[:n], covariance[:n, :n], at)
         at += step
         improvements -= 1
-        settled = improvements == 0 or max(abs(gap), longest) < ALMOST
+        settled = improvements == 0 or (abs(gap) < ALMOST and longest < 1e-4)
     return Fit(x, covariance, variance, False, likelihood)
 
 

@@ -179,14 +179,14 @@ class Scores:
         Drawn by `generator`; without one always from the same numbers, so that nothing flickers that is computed from
         them.
         """
-        values, vectors = np.linalg.eigh(self.covariance)
-        root = vectors * np.sqrt(np.maximum(values, 0.0))
         if n_draws is None:
             n_draws = DRAWS if self.n_items <= 64 else DRAWS // 4
+        values, vectors = np.linalg.eigh(self.covariance)
+        root = vectors * np.sqrt(np.maximum(values, 0.0))
         half = (n_draws + 1) // 2
-        away = nodes(half, self.n_items) if generator is None else generator.standard_normal((half, self.n_items))
-        away = away @ root.T
-        return np.asarray(self.strength + np.concatenate([away, -away])[:n_draws])
+        normal = nodes(self.n_items, half) if generator is None else generator.standard_normal((self.n_items, half))
+        away = root @ normal
+        return np.asarray((self.strength[:, None] + np.concatenate([away, -away], axis=1)[:, :n_draws]).T)
 
     def p_best(self, indifference: float = 0.0) -> Floats:
         """(n,) probability that no other item is better by more than `indifference` logits; for 0 they sum to one."""
@@ -206,9 +206,10 @@ class Scores:
         return Chances(_p_best(drawn, 0.0), _p_best(drawn, indifference), _p_top(drawn, k), _expected_loss(drawn))
 
 
+# Draws come as (draws, n), each item's draws side by side in memory: maxima over items are long vector operations.
+
+
 def _p_best(drawn: Floats, indifference: float) -> Floats:
-    if indifference == 0.0:
-        return np.bincount(drawn.argmax(axis=1), minlength=drawn.shape[1]) / len(drawn)
     return np.asarray((drawn >= drawn.max(axis=1, keepdims=True) - indifference).mean(axis=0))
 
 
@@ -216,14 +217,12 @@ def _p_top(drawn: Floats, k: int) -> Floats:
     n = drawn.shape[1]
     if not 1 <= k <= n:
         raise BadOption(option="k", value=k, allowed=f"a whole number from 1 to {n}")
-    if k == n:
-        return np.ones(n)
-    top = np.argpartition(-drawn, k - 1, axis=1)[:, :k]
-    return np.bincount(top.ravel(), minlength=n) / len(drawn)
+    bar = np.partition(np.ascontiguousarray(drawn), n - k, axis=1)[:, n - k]
+    return np.asarray((drawn >= bar[:, None]).mean(axis=0))
 
 
 def _expected_loss(drawn: Floats) -> Floats:
-    return np.asarray(drawn.max(axis=1).mean() - drawn.mean(axis=0))
+    return np.asarray(np.maximum(drawn.max(axis=1).mean() - drawn.mean(axis=0), 0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,9 +238,9 @@ class Chances:
 
 
 @lru_cache(maxsize=8)
-def nodes(n_points: int, n: int) -> Floats:
-    """(n_points, n) fixed standard normal numbers: a rule of integration, not chance, so that nothing flickers."""
-    points = np.random.default_rng(_SEED).standard_normal((n_points, n))
+def nodes(n: int, n_points: int) -> Floats:
+    """(n, n_points) fixed standard normal numbers: a rule of integration, not chance, so that nothing flickers."""
+    points = np.random.default_rng(_SEED).standard_normal((n, n_points))
     points.setflags(write=False)
     return points
 
