@@ -88,18 +88,20 @@ class Seal:
 
 
 # record_send gives each column's type, length and binary value: no setting of the session changes it, and no two
-# different rows give the same bytes.
+# different (runs of) rows give the same bytes. The rows of a seal are hashed in one go, since a hash costs more to
+# begin than to go on with; the hashes of single rows are made once, and again only to say which row is not what it
+# was.
 def _digests_of(chain: Chain, *, with_rows: bool) -> str:
     rows = """
            coalesce(array_agg(each.row_offset), '{}') as row_offsets,
-           coalesce(string_agg(substr(each.digest, 1, 8), ''::bytea), ''::bytea) as row_digests,"""
+           coalesce(string_agg(substr(sha256(each.line), 1, 8), ''::bytea), ''::bytea) as row_digests,"""
     return f"""
     select {rows if with_rows else ""}
            sha256(cast(:previous as bytea) || int8send(:from_seq) || int8send(:to_seq)
-                  || coalesce(string_agg(each.digest, ''::bytea), ''::bytea)) as digest
+                  || coalesce(string_agg(each.line, ''::bytea), ''::bytea)) as digest
     from (
         select (t.{chain.order} - cast(:from_seq as bigint))::int as row_offset,
-               sha256(record_send(row({chain.columns}))) as digest
+               record_send(row({chain.columns})) as line
         from {chain.name} t where t.{chain.order} > :from_seq and t.{chain.order} <= :to_seq
         order by t.{chain.order}
     ) each
