@@ -153,13 +153,16 @@ class BudgetDesk:
                 await asyncio.sleep(LOOK_EVERY_S)
 
     async def close(self) -> None:
-        """Offer no more, and give back what was never offered."""
+        """Offer no more, and give back what was never offered. Where that fails it goes back when the blocks lapse."""
         self._closed = True
         for till in self._tills.values():
             for purse in till.purses:
                 self._lapsed[purse.block.id] = purse
             till.purses.clear()
-        await self._return_lapsed()
+        try:
+            await self._return_lapsed()
+        except DatabaseAway:
+            log.warning("blocks_left_to_lapse", blocks=len(self._lapsed))
 
     async def look(self, *, passed_s: float = LOOK_EVERY_S) -> None:
         """Learn of switches and paces, and tell how much was asked for in the last `passed_s` seconds."""
@@ -195,7 +198,7 @@ class BudgetDesk:
                         conn,
                         budget_id=budget_id,
                         process_id=self.process_id,
-                        wanted_g=self._block_g(till),
+                        wanted_g=max(self._block_g(till), at_least_g),
                         ticket_life=self._ticket_life,
                         kind=self._kind,
                         economy=self._economy,

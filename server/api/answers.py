@@ -41,7 +41,7 @@ class ReceiptReply(Reply):
     agreement: int | None = None
 
 
-class FertilizerReply(Reply):
+class PurseReply(Reply):
     """Grams that can be used, and grams that are promised and not settled yet."""
 
     available_g: int
@@ -52,7 +52,7 @@ class ReceiptsReply(Reply):
     """One receipt for each answer, in the order sent."""
 
     receipts: list[ReceiptReply]
-    fertilizer: FertilizerReply
+    fertilizer: PurseReply
 
 
 async def post_answers(call: Any) -> dict[str, Any]:

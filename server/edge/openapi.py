@@ -105,8 +105,14 @@ def _success(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
 def _schema(model: Any, schemas: dict[str, Any], *, inline: bool = False) -> dict[str, Any]:
     adapter = pydantic.TypeAdapter(model)
     schema = adapter.json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(schema.pop("$defs", {}))
+    for name, definition in schema.pop("$defs", {}).items():
+        _define(name, definition, schemas)
     if inline or not isinstance(model, type) or not issubclass(model, pydantic.BaseModel):
         return schema
-    schemas[model.__name__] = schema
+    _define(model.__name__, schema, schemas)
     return {"$ref": f"#/components/schemas/{model.__name__}"}
+
+
+def _define(name: str, definition: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Name a schema. Two bodies of one name would describe each other's answers, which is a bug, not a choice."""
+    assert schemas.setdefault(name, definition) == definition, f"two different bodies are called {name}"

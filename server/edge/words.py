@@ -66,6 +66,13 @@ CATALOGUE: dict[str, Words] = {
     "picture_unclear": Words(409, "看不清的题不计入,也不会再出现。"),
     "player_gone": Words(401, "这个账号已注销,请重新登录。"),
     "choice_unknown": Words(422, "选项“{choice}”不存在,请发送 left、right、neither 或 unclear。"),
+    # fair votes
+    "case_closed": Words(409, "这个案件已经处理过({state});有新证据请另开一案。"),
+    "four_eyes_needed": Words(403, "动钱需要两个人:一人提出,另一人登录控制台批准。"),
+    "nothing_to_appeal": Words(409, "你的账号信誉良好,没有需要申诉的处理。"),
+    "appeal_open": Words(409, "你在 {at} 提交的申诉正在由人工查看,请先等待答复。"),
+    "appeal_answered": Words(409, "这条申诉已经答复过({state})。"),
+    "reversal_done": Words(409, "这笔发放已经被撤回过。"),
     # tests
     "test_incomplete": Words(409, "测款任务还不能开始:{missing}"),
     "test_state": Words(409, "当前状态({state})不能执行 {verb}:{advice}"),

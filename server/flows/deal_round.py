@@ -71,11 +71,14 @@ async def deal_round(
     paid_left = economy.paid_choices_per_day - paid_today - sum(1 for matchup in out if matchup.offer_g > 0)
     if paid_left <= 0:
         return DealtRound(round_id, (), "daily_cap_reached")
+    wanted = min(size, paid_left)
     if player.standing != "muted":
-        await budget_desk.ready([table.test.test_id for table, _ in open_to_player])
+        await budget_desk.ready(
+            [table.test.test_id for table, _ in open_to_player], amount_g=economy.choice_g * wanted
+        )
     dealt = []
     reason = "all_pairs_met"
-    for pair in dealer.deal(seat, size=min(size, paid_left)):
+    for pair in dealer.deal(seat, size=wanted):
         if reason == "budget_exhausted":
             dealer.take_back(pair)
             continue
