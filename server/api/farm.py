@@ -1,5 +1,6 @@
 """The farm over HTTP: the orchard as it stands, planting, claiming, applying, harvesting, family and friends."""
 
+from collections.abc import Awaitable, Callable
 from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -321,80 +322,59 @@ async def get_farm(call: Any) -> FarmReply:
 
 async def post_trees(call: Any) -> FarmReply:
     """Plant a tree. Its requirement and caps are frozen from now on."""
-    async with transaction(call.shell.engine) as conn:
-        await _must_live(conn, call)
-        await plant_tree(
-            conn,
-            player_id=call.who.player_id,
-            variety=call.body.variety,
-            economy=call.shell.economy,
-            now=call.now,
-        )
-        return await _farm(conn, call)
+    _, seen = await _done(call, plant_tree, variety=call.body.variety, economy=call.shell.economy)
+    return seen
 
 
 async def post_claims(call: Any) -> ClaimedReply:
     """Claim today's fertilizer."""
-    async with transaction(call.shell.engine) as conn:
-        await _must_live(conn, call)
-        claimed = await claim_fertilizer(conn, player_id=call.who.player_id, economy=call.shell.economy, now=call.now)
-        return ClaimedReply(awards=_awards(claimed.awards), card_used=claimed.card_used, farm=await _farm(conn, call))
+    claimed, seen = await _done(call, claim_fertilizer, economy=call.shell.economy)
+    return ClaimedReply(awards=_awards(claimed.awards), card_used=claimed.card_used, farm=seen)
 
 
 async def post_applications(call: Any) -> AppliedReply:
     """Apply fertilizer to the tree, several times at once if wished."""
-    async with transaction(call.shell.engine) as conn:
-        await _must_live(conn, call)
-        applied = await apply_fertilizer(
-            conn,
-            player_id=call.who.player_id,
-            times=call.body.times,
-            economy=call.shell.economy,
-            now=call.now,
-        )
-        return AppliedReply(
-            times=applied.application.times,
-            amount_g=applied.application.amount_g,
-            stages=[stage.value for stage in applied.application.stages],
-            awards=_awards(tuple(award for award in applied.awards if award.player_id == call.who.player_id)),
-            farm=await _farm(conn, call),
-        )
+    applied, seen = await _done(call, apply_fertilizer, times=call.body.times, economy=call.shell.economy)
+    return AppliedReply(
+        times=applied.application.times,
+        amount_g=applied.application.amount_g,
+        stages=[stage.value for stage in applied.application.stages],
+        awards=_awards(tuple(award for award in applied.awards if award.player_id == call.who.player_id)),
+        farm=seen,
+    )
 
 
 async def post_harvests(call: Any) -> HarvestedReply:
     """Harvest the ripe tree: a box for one's own door, or a donation."""
-    async with transaction(call.shell.engine) as conn:
-        await _must_live(conn, call)
-        harvested = await harvest_tree(conn, player_id=call.who.player_id, donate=call.body.donate, now=call.now)
-        return HarvestedReply(
-            redemption_id=harvested.order.id if harvested.order is not None else None,
-            donated=call.body.donate,
-            farm=await _farm(conn, call),
-        )
+    harvested, seen = await _done(call, harvest_tree, donate=call.body.donate)
+    return HarvestedReply(
+        redemption_id=harvested.order.id if harvested.order is not None else None,
+        donated=call.body.donate,
+        farm=seen,
+    )
 
 
 async def post_family(call: Any) -> FarmReply:
     """Grow somebody's tree together: one more box, one more requirement, while it is a seed."""
-    async with transaction(call.shell.engine) as conn:
-        await _must_live(conn, call)
-        await join_family(conn, player_id=call.who.player_id, tree_id=call.body.tree_id, now=call.now)
-        return await _farm(conn, call)
+    _, seen = await _done(call, join_family, tree_id=call.body.tree_id)
+    return seen
 
 
 async def post_invitations(call: Any) -> InvitedReply:
     """Say who brought this player here; that friend's bonus vests with this player's own vetted votes."""
+    invitation, _ = await _done(call, accept_invitation, inviter_id=call.body.inviter_id, economy=call.shell.economy)
+    if invitation is None:
+        raise Problem("not_found")
+    return InvitedReply(vetted_votes_wanted=invitation.vetted_votes_wanted, vests_until=invitation.vests_until)
+
+
+async def _done(call: Any, act: Callable[..., Awaitable[Any]], **given: Any) -> tuple[Any, FarmReply]:
+    """What a flow came to for this player, and the farm after it, in one transaction."""
     async with transaction(call.shell.engine) as conn:
-        await _must_live(conn, call)
-        invitation = await accept_invitation(
-            conn,
-            invitee_id=call.who.player_id,
-            inviter_id=call.body.inviter_id,
-            economy=call.shell.economy,
-            now=call.now,
-        )
-        if invitation is None:
-            raise Problem("not_found")
-        return InvitedReply(vetted_votes_wanted=invitation.vetted_votes_wanted, vests_until=invitation.vests_until)
+        if await players.find(conn, call.who.player_id) is None:
+            raise Problem("player_gone")
+        result = await act(conn, player_id=call.who.player_id, now=call.now, **given)
+        return result, await _farm(conn, call)
 
 
 async def _farm(conn: Any, call: Any) -> FarmReply:
@@ -402,11 +382,6 @@ async def _farm(conn: Any, call: Any) -> FarmReply:
     if view is None:
         raise Problem("player_gone")
     return farm_reply(view, call.who.player_id, call.shell.economy)
-
-
-async def _must_live(conn: Any, call: Any) -> None:
-    if await players.find(conn, call.who.player_id) is None:
-        raise Problem("player_gone")
 
 
 # --- replies --------------------------------------------------------------------------------------
@@ -618,78 +593,36 @@ def spaced(number: int) -> str:
     return f"{number:,}".replace(",", " ")
 
 
-_PROBLEMS = (401, 403, 404, 409, 413, 415, 422, 429, 503)
+def _verb(
+    path: str,
+    handler: Callable[..., Awaitable[Any]],
+    summary: str,
+    body: type[Wire],
+    reply: type[Reply],
+    *,
+    status: int = 200,
+) -> Route:
+    return Route(
+        method="POST",
+        path=path,
+        handler=handler,
+        summary=summary,
+        body=body,
+        reply=reply,
+        status=status,
+        problems=(401, 403, 404, 409, 413, 415, 422, 429, 503),
+        idempotent=True,
+    )
+
 
 ROUTES = (
-    Route(
-        method="GET",
-        path="/v1/farm",
-        handler=get_farm,
-        summary="The orchard",
-        reply=FarmReply,
-        problems=(401, 503),
-    ),
-    Route(
-        method="POST",
-        path="/v1/farm/trees",
-        handler=post_trees,
-        summary="Plant a tree",
-        body=PlantBody,
-        reply=FarmReply,
-        status=201,
-        problems=_PROBLEMS,
-        idempotent=True,
-    ),
-    Route(
-        method="POST",
-        path="/v1/farm/claims",
-        handler=post_claims,
-        summary="Claim today's fertilizer",
-        body=ClaimBody,
-        reply=ClaimedReply,
-        problems=_PROBLEMS,
-        idempotent=True,
-    ),
-    Route(
-        method="POST",
-        path="/v1/farm/applications",
-        handler=post_applications,
-        summary="Apply fertilizer",
-        body=ApplicationBody,
-        reply=AppliedReply,
-        problems=_PROBLEMS,
-        idempotent=True,
-    ),
-    Route(
-        method="POST",
-        path="/v1/farm/harvests",
-        handler=post_harvests,
-        summary="Harvest the ripe tree",
-        body=HarvestBody,
-        reply=HarvestedReply,
-        problems=_PROBLEMS,
-        idempotent=True,
-    ),
-    Route(
-        method="POST",
-        path="/v1/farm/family",
-        handler=post_family,
-        summary="Grow a tree together",
-        body=FamilyBody,
-        reply=FarmReply,
-        status=201,
-        problems=_PROBLEMS,
-        idempotent=True,
-    ),
-    Route(
-        method="POST",
-        path="/v1/farm/invitations",
-        handler=post_invitations,
-        summary="Say who brought this player",
-        body=InvitationBody,
-        reply=InvitedReply,
-        status=201,
-        problems=_PROBLEMS,
-        idempotent=True,
+    Route(method="GET", path="/v1/farm", handler=get_farm, summary="The orchard", reply=FarmReply, problems=(401, 503)),
+    _verb("/v1/farm/trees", post_trees, "Plant a tree", PlantBody, FarmReply, status=201),
+    _verb("/v1/farm/claims", post_claims, "Claim today's fertilizer", ClaimBody, ClaimedReply),
+    _verb("/v1/farm/applications", post_applications, "Apply fertilizer", ApplicationBody, AppliedReply),
+    _verb("/v1/farm/harvests", post_harvests, "Harvest the ripe tree", HarvestBody, HarvestedReply),
+    _verb("/v1/farm/family", post_family, "Grow a tree together", FamilyBody, FarmReply, status=201),
+    _verb(
+        "/v1/farm/invitations", post_invitations, "Say who brought one here", InvitationBody, InvitedReply, status=201
     ),
 )

@@ -1,6 +1,7 @@
 """Redemptions over HTTP: where one's boxes of fruit are, the address, a substitute, giving away, reports of damage."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -123,45 +124,17 @@ async def get_redemptions(call: Any) -> RedemptionsReply:
 
 async def put_address(call: Any) -> RedemptionReply:
     """Say where the box is to go; it can be changed until the box is ordered."""
-    async with transaction(call.shell.engine) as conn:
-        order = await give_address(
-            conn,
-            player_id=call.who.player_id,
-            order_id=call.path_uuid("redemption_id"),
-            given=call.body.model_dump(),
-            vault=_vault(call),
-            economy=call.shell.economy,
-            now=call.now,
-        )
-        return await _found(conn, call, order)
+    return await _done(call, give_address, given=call.body.model_dump(), vault=_vault(call))
 
 
 async def post_substitute(call: Any) -> RedemptionReply:
     """Have another fruit for a box that is out of stock."""
-    async with transaction(call.shell.engine) as conn:
-        order = await take_substitute(
-            conn,
-            player_id=call.who.player_id,
-            order_id=call.path_uuid("redemption_id"),
-            variety=call.body.variety,
-            economy=call.shell.economy,
-            now=call.now,
-        )
-        return await _found(conn, call, order)
+    return await _done(call, take_substitute, variety=call.body.variety)
 
 
 async def post_end(call: Any) -> RedemptionReply:
     """Give the box away before it is ordered, or take the grams back for one that is out of stock."""
-    async with transaction(call.shell.engine) as conn:
-        order = await end_order(
-            conn,
-            player_id=call.who.player_id,
-            order_id=call.path_uuid("redemption_id"),
-            give_away=call.body.how == "give_away",
-            economy=call.shell.economy,
-            now=call.now,
-        )
-        return await _found(conn, call, order)
+    return await _done(call, end_order, give_away=call.body.how == "give_away")
 
 
 async def post_damage(call: Any) -> RedemptionReply:
@@ -172,19 +145,31 @@ async def post_damage(call: Any) -> RedemptionReply:
     except PictureRefused as refusal:
         sentence = str(refusal) if wants_english(call.request) else refusal.sentence_zh
         raise Problem("field_invalid", field="picture", params={"field_name": "picture", "problem": sentence}) from None
+    return await _done(
+        call,
+        report_damage,
+        text=parts["text"].decode(errors="replace").strip(),
+        picture=next(one.data for one in checked.sizes if one.size == "large"),
+        vault=_vault(call),
+    )
+
+
+async def _done(call: Any, act: Callable[..., Awaitable[Any]], **given: Any) -> RedemptionReply:
+    """The redemption after a flow that acts on it, in one transaction. What is not one's own is not there."""
+    order_id = call.path_uuid("redemption_id")
     async with transaction(call.shell.engine) as conn:
-        order_id = call.path_uuid("redemption_id")
-        report = await report_damage(
+        result = await act(
             conn,
             player_id=call.who.player_id,
             order_id=order_id,
-            text=parts["text"].decode(errors="replace").strip(),
-            picture=next(one.data for one in checked.sizes if one.size == "large"),
-            vault=_vault(call),
             economy=call.shell.economy,
             now=call.now,
+            **given,
         )
-        return await _found(conn, call, await prizes.find_order(conn, order_id) if report is not None else None)
+        order = await prizes.find_order(conn, order_id) if result is not None else None
+        if order is None:
+            raise Problem("not_found")
+        return await _redemption(conn, call, order)
 
 
 async def _parts(call: Any, wanted: dict[str, int]) -> dict[str, bytes]:
@@ -213,12 +198,6 @@ async def _parts(call: Any, wanted: dict[str, int]) -> dict[str, bytes]:
 
 def _vault(call: Any) -> Vault:
     return Vault(call.shell.config.vault_keys)
-
-
-async def _found(conn: Any, call: Any, order: FulfilmentOrder | None) -> RedemptionReply:
-    if order is None:
-        raise Problem("not_found")
-    return await _redemption(conn, call, order)
 
 
 async def _redemption(conn: Any, call: Any, order: FulfilmentOrder) -> RedemptionReply:
@@ -282,7 +261,20 @@ def _damage(report: DamageReport) -> DamageReply:
     )
 
 
-_PROBLEMS = (401, 403, 404, 409, 413, 415, 422, 503)
+def _verb(
+    method: str, path: str, handler: Callable[..., Awaitable[Any]], summary: str, body: type[Wire] | None, **more: Any
+) -> Route:
+    return Route(
+        method=method,
+        path=f"/v1/redemptions/{{redemption_id}}/{path}",
+        handler=handler,
+        summary=summary,
+        body=body,
+        reply=RedemptionReply,
+        problems=(401, 403, 404, 409, 413, 415, 422, 503),
+        **more,
+    )
+
 
 ROUTES = (
     Route(
@@ -293,45 +285,17 @@ ROUTES = (
         reply=RedemptionsReply,
         problems=(401, 503),
     ),
-    Route(
-        method="PUT",
-        path="/v1/redemptions/{redemption_id}/address",
-        handler=put_address,
-        summary="Say where the box is to go",
-        body=AddressBody,
-        reply=RedemptionReply,
-        problems=_PROBLEMS,
-        idempotent=True,
-    ),
-    Route(
-        method="POST",
-        path="/v1/redemptions/{redemption_id}/substitute",
-        handler=post_substitute,
-        summary="Have another fruit instead",
-        body=SubstituteBody,
-        reply=RedemptionReply,
-        problems=_PROBLEMS,
-        idempotent=True,
-    ),
-    Route(
-        method="POST",
-        path="/v1/redemptions/{redemption_id}/end",
-        handler=post_end,
-        summary="Give the box away, or take the grams back",
-        body=EndBody,
-        reply=RedemptionReply,
-        problems=_PROBLEMS,
-        idempotent=True,
-    ),
-    Route(
-        method="POST",
-        path="/v1/redemptions/{redemption_id}/damage",
-        handler=post_damage,
-        summary="Report a box that arrived spoilt",
-        reply=RedemptionReply,
+    _verb("PUT", "address", put_address, "Say where the box is to go", AddressBody, idempotent=True),
+    _verb("POST", "substitute", post_substitute, "Have another fruit instead", SubstituteBody, idempotent=True),
+    _verb("POST", "end", post_end, "Give the box away, or take the grams back", EndBody, idempotent=True),
+    _verb(
+        "POST",
+        "damage",
+        post_damage,
+        "Report a box that arrived spoilt",
+        None,
         multipart=True,
         max_body_bytes=MAX_BYTES,
         status=201,
-        problems=_PROBLEMS,
     ),
 )

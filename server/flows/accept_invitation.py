@@ -12,7 +12,7 @@ from server.stores.db import AsyncConnection
 
 
 async def accept_invitation(
-    conn: AsyncConnection, *, invitee_id: UUID, inviter_id: UUID, economy: Economy, now: datetime
+    conn: AsyncConnection, *, player_id: UUID, inviter_id: UUID, economy: Economy, now: datetime
 ) -> Invitation | None:
     """The invitation on record; None when there is no such inviter.
 
@@ -23,8 +23,8 @@ async def accept_invitation(
         return None
     invitation = INVITE.invitation(
         inviter_id=inviter_id,
-        invitee_id=invitee_id,
-        invitee_is_new=await farm.vetted_votes(conn, invitee_id) == 0,
+        invitee_id=player_id,
+        invitee_is_new=await farm.vetted_votes(conn, player_id) == 0,
         rewarded_so_far=await farm.rewarded_invitations(conn, inviter_id),
         now=now,
         economy=economy,

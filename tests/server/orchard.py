@@ -29,15 +29,6 @@ SMALL = changed(
 )
 """A tree that eight applications ripen: in one day."""
 
-ADDRESS = {
-    "name": "林小美",
-    "phone": "138 0013 8000",
-    "province": "浙江省",
-    "city": "杭州市",
-    "district": "西湖区",
-    "street": "文三路 1 号 2 单元 301",
-}
-
 
 @contextlib.asynccontextmanager
 async def an_orchard(database: str, folder: Path, **figures: Any) -> AsyncIterator[Service]:

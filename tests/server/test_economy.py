@@ -14,7 +14,8 @@ from server.cli import cli
 from server.stores import farm
 from server.stores.db import engine_from, transaction
 from server.stores.programme import programme_numbers
-from tests.server.orchard import ADDRESS, SMALL, a_harvest, an_orchard, give, move, plant, stock
+from tests.rewards.builders import ADDRESS
+from tests.server.orchard import SMALL, a_harvest, an_orchard, give, move, plant, stock
 
 
 def simulated(*arguments: str):

@@ -24,10 +24,10 @@ from server.jobs.fill_back_orders import FillBackOrders
 from server.secrets import SealBroken, Vault
 from server.stores import ledger, prizes
 from server.stores.db import transaction
+from tests.rewards.builders import ADDRESS
 from tests.server.books import as_attacker
 from tests.server.builders import Phone, Service
 from tests.server.orchard import (
-    ADDRESS,
     SMALL,
     a_harvest,
     an_orchard,
