@@ -15,15 +15,26 @@ INSTALLED := $(VENV)/.installed
 SIZE ?= --quick
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo serve work migrate migration test test-miniprogram chromium lint bench lock clean
+.PHONY: help install client demo serve work migrate test test-miniprogram chromium lint bench lock clean
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED)  ## make .venv and install into it all that the lock names
 
-demo: install  ## everything on this machine, played by simulated shoppers (ARGS=--once ends with the verdict)
+# A demo that ends by itself is watched by nobody who plays, so it does not wait for the client to be built.
+demo: install $(if $(findstring --once,$(ARGS)),,client)  ## everything on this machine, played by simulated shoppers (ARGS=--once ends with the verdict)
 	@$(XUANKUAN) demo $(ARGS)
+
+client: install  ## the players' client for the web, where Node is there (or can be had) to build it
+	@if [ -f miniprogram/package.json ]; then \
+	    if node=$$($(PYTHON) -m tools.ensure_node); then \
+	        PATH="$$node:$$PATH" && export PATH && $(MAKE) miniprogram/dist/build/h5/index.html; \
+	    else echo "The game at /play/ needs Node 20 to be built; everything else runs without it." >&2; fi; \
+	fi
+
+miniprogram/dist/build/h5/index.html: miniprogram/node_modules/.installed $(shell find miniprogram/src -type f 2>/dev/null)
+	cd miniprogram && npm run build:h5 </dev/null
 
 serve: install  ## the API processes (ARGS="--port 8080 --processes 2")
 	@$(XUANKUAN) serve $(ARGS)
@@ -31,11 +42,8 @@ serve: install  ## the API processes (ARGS="--port 8080 --processes 2")
 work: install  ## the background worker
 	@$(XUANKUAN) work $(ARGS)
 
-migrate: install  ## bring the database's schema up to date
-	@$(XUANKUAN) migrate $(ARGS)
-
-migration: install  ## begin a new migration (name="orders have a carrier")
-	@$(PYTHON) -m tools.new_migration $(name)
+migrate: install  ## bring the database's schema up to date; with name="orders have a carrier" begin a new migration
+	@if [ -n "$(name)" ]; then $(PYTHON) -m tools.new_migration $(name); else $(XUANKUAN) migrate $(ARGS); fi
 
 test: install chromium test-miniprogram  ## all tests, with real PostgreSQL, Valkey and Chromium (ARGS="-k ledger" for some)
 	$(PYTHON) -m pytest $(ARGS)

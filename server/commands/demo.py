@@ -36,6 +36,7 @@ from server.stores.db import AsyncEngine, reading, transaction
 from server.stores.snapshots import Snapshot
 
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "summer-dresses"
+CLIENT = Path(__file__).resolve().parents[2] / "miniprogram" / "dist" / "build" / "h5"
 SHOPPERS = 400
 
 
@@ -52,6 +53,8 @@ def command(port: int, once: bool, shoppers: int, seed: int | None) -> None:
     """See it all at once: a sample test, simulated shoppers, the ranking moving, the verdict."""
     try:
         config = Config.from_environment({**os.environ, "XUANKUAN_MODE": "demo"}, port=port, admin_port=port + 1)
+        if config.client_dir is None and (CLIENT / "index.html").is_file():
+            config = dataclasses.replace(config, client_dir=CLIENT)
     except ConfigRefused as refused:
         raise BadInput(str(refused)) from None
     configure_logging(level="error")
