@@ -40,6 +40,11 @@ produced_styles = sa.Table(
     sa.Column("test_id", sa.Uuid, sa.ForeignKey("style_tests.test_id"), primary_key=True),
     sa.Column("style_id", sa.Uuid, primary_key=True),
     sa.Column("told_at", sa.DateTime(timezone=True), nullable=False),
+    # When the players who had chosen it were told and got their bonus.
+    sa.Column("awarded_at", sa.DateTime(timezone=True)),
+)
+sa.Index(
+    "ix_produced_styles_unawarded", produced_styles.c.told_at, postgresql_where=produced_styles.c.awarded_at.is_(None)
 )
 
 
@@ -97,6 +102,40 @@ async def produced_of(conn: AsyncConnection, test_id: UUID) -> set[UUID]:
     """The styles of a test that were made."""
     rows = await conn.scalars(sa.select(produced_styles.c.style_id).where(produced_styles.c.test_id == test_id))
     return set(rows)
+
+
+_NEXT_UNAWARDED = sa.text("""
+select p.test_id, p.style_id, s.position
+from produced_styles p join styles s on s.test_id = p.test_id and s.style_id = p.style_id
+where p.awarded_at is null and p.told_at <= :now
+order by p.told_at limit 1 for update of p skip locked
+""")
+_WHO_CHOSE = sa.text("""
+select distinct v.player_id from votes v join players p on p.player_id = v.player_id and p.deleted_at is null
+where v.test_id = :test_id and ((v.left_position = :position and v.choice = :left)
+                             or (v.right_position = :position and v.choice = :right))
+""")
+
+
+async def lock_next_unawarded(conn: AsyncConnection, now: datetime) -> tuple[UUID, UUID, int] | None:
+    """(test, style, position) of a style that was made and whose choosers were not told yet; others skip it."""
+    row = (await conn.execute(_NEXT_UNAWARDED, {"now": now})).one_or_none()
+    return (row.test_id, row.style_id, row.position) if row else None
+
+
+async def who_chose(conn: AsyncConnection, test_id: UUID, position: int, *, left: int, right: int) -> list[UUID]:
+    """The players who chose this style at least once; `left` and `right` are the codes of the two choices."""
+    values = {"test_id": test_id, "position": position, "left": left, "right": right}
+    return list(await conn.scalars(_WHO_CHOSE, values))
+
+
+async def mark_awarded(conn: AsyncConnection, test_id: UUID, style_id: UUID, now: datetime) -> None:
+    """Note that the choosers of a style were told."""
+    await conn.execute(
+        sa.update(produced_styles)
+        .where(produced_styles.c.test_id == test_id, produced_styles.c.style_id == style_id)
+        .values(awarded_at=now)
+    )
 
 
 @dataclass(frozen=True, slots=True)

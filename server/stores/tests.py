@@ -185,6 +185,29 @@ async def key_holder(
     return (row.key_id, row.merchant_id, tuple(row.scopes)) if row else None
 
 
+async def keys_of_merchant(conn: AsyncConnection, merchant_id: UUID) -> Sequence[sa.Row]:
+    """(key_id, name, scopes, created_at, expires_at, revoked_at) of a merchant's keys, newest first."""
+    query = sa.select(
+        api_keys.c.key_id,
+        api_keys.c.name,
+        api_keys.c.scopes,
+        api_keys.c.created_at,
+        api_keys.c.expires_at,
+        api_keys.c.revoked_at,
+    ).where(api_keys.c.merchant_id == merchant_id)
+    return (await conn.execute(query.order_by(api_keys.c.key_id.desc()))).all()
+
+
+async def revoke_key(conn: AsyncConnection, key_id: UUID, *, merchant_id: UUID, now: datetime) -> bool:
+    """Make a merchant's key useless; False when there is no such live key."""
+    revoked = await conn.execute(
+        sa.update(api_keys)
+        .where(api_keys.c.key_id == key_id, api_keys.c.merchant_id == merchant_id, api_keys.c.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )
+    return revoked.rowcount == 1
+
+
 async def add(conn: AsyncConnection, test: StyleTest) -> None:
     """Record a test with all its styles."""
     await conn.execute(

@@ -163,6 +163,17 @@ CREATE TABLE grants (
     CONSTRAINT ck_grants_end_has_moment CHECK ((state = 'held') = (final_at is null))
 );
 
+CREATE TABLE idempotency_keys (
+    owner TEXT NOT NULL,
+    key TEXT NOT NULL,
+    digest BYTEA NOT NULL,
+    claimed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    status SMALLINT,
+    media TEXT,
+    body BYTEA,
+    CONSTRAINT pk_idempotency_keys PRIMARY KEY (owner, key)
+);
+
 CREATE TABLE invitations (
     invitee_id UUID NOT NULL,
     inviter_id UUID NOT NULL,
@@ -189,6 +200,14 @@ CREATE TABLE merchants (
     name TEXT NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE NOT NULL,
     CONSTRAINT pk_merchants PRIMARY KEY (merchant_id)
+);
+
+CREATE TABLE pictures (
+    key TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    warnings TEXT[] NOT NULL,
+    kept_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_pictures PRIMARY KEY (key)
 );
 
 CREATE TABLE players (
@@ -515,6 +534,17 @@ CREATE TABLE tree_stages (
     CONSTRAINT fk_tree_stages_tree_id FOREIGN KEY(tree_id) REFERENCES trees (tree_id)
 );
 
+CREATE TABLE webhooks (
+    webhook_id UUID NOT NULL,
+    merchant_id UUID NOT NULL,
+    url TEXT NOT NULL,
+    events TEXT[] NOT NULL,
+    sealed_secret BYTEA NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_webhooks PRIMARY KEY (webhook_id),
+    CONSTRAINT fk_webhooks_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchants (merchant_id)
+);
+
 CREATE TABLE actual_sales (
     test_id UUID NOT NULL,
     style_id UUID NOT NULL,
@@ -544,6 +574,7 @@ CREATE TABLE produced_styles (
     test_id UUID NOT NULL,
     style_id UUID NOT NULL,
     told_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    awarded_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT pk_produced_styles PRIMARY KEY (test_id, style_id),
     CONSTRAINT fk_produced_styles_test_id FOREIGN KEY(test_id) REFERENCES style_tests (test_id)
 );
@@ -573,6 +604,23 @@ CREATE TABLE styles (
     CONSTRAINT fk_styles_test_id FOREIGN KEY(test_id) REFERENCES style_tests (test_id) ON DELETE CASCADE
 );
 
+CREATE TABLE webhook_deliveries (
+    delivery_id UUID NOT NULL,
+    webhook_id UUID NOT NULL,
+    event TEXT NOT NULL,
+    body JSONB NOT NULL,
+    state TEXT DEFAULT 'waiting' NOT NULL,
+    attempts SMALLINT DEFAULT '0' NOT NULL,
+    next_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    last_status SMALLINT,
+    last_error TEXT,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    ended_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_webhook_deliveries PRIMARY KEY (delivery_id),
+    CONSTRAINT ck_webhook_deliveries_state_known CHECK (state in ('waiting', 'delivered', 'dead')),
+    CONSTRAINT fk_webhook_deliveries_webhook_id FOREIGN KEY(webhook_id) REFERENCES webhooks (webhook_id) ON DELETE CASCADE
+);
+
 CREATE INDEX ix_applications_tree_id ON applications (tree_id);
 
 CREATE INDEX ix_audit_lines_object_id ON audit_lines (object_id);
@@ -593,6 +641,8 @@ CREATE INDEX ix_grants_held_player ON grants (player_id) WHERE state = 'held';
 
 CREATE INDEX ix_grants_held_until ON grants (held_until) WHERE state = 'held';
 
+CREATE INDEX ix_idempotency_keys_claimed_at ON idempotency_keys (claimed_at);
+
 CREATE INDEX ix_invitations_inviter_id ON invitations (inviter_id);
 
 CREATE INDEX ix_invitations_waiting ON invitations (vests_until) WHERE state = 'waiting';
@@ -607,6 +657,8 @@ CREATE INDEX ix_player_sessions_player_id ON player_sessions (player_id);
 
 CREATE INDEX ix_player_sessions_revoked_at ON player_sessions (revoked_at) WHERE revoked_at IS NOT NULL;
 
+CREATE INDEX ix_produced_styles_unawarded ON produced_styles (told_at) WHERE awarded_at IS NULL;
+
 CREATE INDEX ix_reservations_open_budget_id ON reservations (budget_id) WHERE released_at IS NULL;
 
 CREATE INDEX ix_reservations_open_look_at ON reservations (look_at) WHERE released_at IS NULL;
@@ -619,7 +671,15 @@ CREATE INDEX ix_transfers_player_id_seq ON transfers (player_id, seq) WHERE play
 
 CREATE INDEX ix_transfers_seq ON transfers USING brin (seq) WITH (pages_per_range = 32);
 
+CREATE INDEX ix_votes_answered_at ON votes USING brin (answered_at) WITH (pages_per_range = 32);
+
 CREATE INDEX ix_votes_test_id_xid ON votes (test_id, xid);
+
+CREATE INDEX ix_webhook_deliveries_due ON webhook_deliveries (next_at) WHERE state = 'waiting';
+
+CREATE INDEX ix_webhook_deliveries_webhook_id ON webhook_deliveries (webhook_id, delivery_id);
+
+CREATE INDEX ix_webhooks_merchant_id ON webhooks (merchant_id);
 
 CREATE UNIQUE INDEX uq_prize_boxes_set_aside ON prize_boxes (tree_id, player_id) WHERE given_back_at IS NULL AND gone_at IS NULL;
 
