@@ -1,13 +1,14 @@
 """How far each voter can be believed, judged within the tastes that the crowd really has.
 
-A mixture of kinds of voters is fitted to one test by expectation maximisation: some have the taste of their segment, some another taste that
-is found in the votes, some click by chance, take one side, or follow a pattern. With one taste only, every minority would be "unreliable"
-(Crowd-BT, Chen et al. 2013, turns it around altogether); with two, 0.0-0.7 % of an honest minority is. The weights are soft: a voter's votes
-count by the probability that the voter is honest. On top stands the collusion gate: a style for which more voters choose it *every* time than
-even strong liking explains has its own class, and only the votes on that style lose weight.
+A mixture of kinds of voters is fitted to one test by expectation maximisation: some have the taste of their segment,
+some another taste that is found in the votes, some click by chance, take one side, or follow a pattern. With one
+taste only, every minority would be "unreliable" (Crowd-BT, Chen et al. 2013, turns it around altogether); with two,
+0.0-0.7 % of an honest minority is. The weights are soft: a voter's votes count by the probability that the voter is
+honest. On top stands the collusion gate: a style for which more voters choose it *every* time than even strong liking
+explains has its own class, and only the votes on that style lose weight.
 
-Sources: Raykar & Yu 2012 (SpEM) for the mixture, Bugakova et al. 2019 (factorBT) for answers by position; the gate is our own
-(docs/fair-votes.md).
+Sources: Raykar & Yu 2012 (SpEM) for the mixture, Bugakova et al. 2019 (factorBT) for answers by position; the gate is
+our own (docs/fair-votes.md).
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from ranking.comparisons import LEFT, NO_LIKING, RIGHT, Comparisons
-from ranking.voter_kinds import Pace, lag_matches, log_gold, log_pattern_ratio, log_side
+from ranking.voter_kinds import Pace, lag_matches, log_gold, log_pattern_ratio, log_side, totals
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -29,7 +30,9 @@ CARELESS: Final = ("random", "one_sided", "patterned", "contrary")
 
 FAN_NODES: Final = np.array([-3.7504397, -2.3667594, -1.1544054, 0.0, 1.1544054, 2.3667594, 3.7504397])
 FAN_WEIGHTS: Final = np.array([0.00054827, 0.03075712, 0.24012318, 0.45714286, 0.24012318, 0.03075712, 0.00054827])
-"""Seven-point Gauss-Hermite rule for a standard normal: how much an honest voter may like one style better than others do."""
+"""Seven-point Gauss-Hermite rule for a standard normal: how much an honest voter may like one style better than
+others do.
+"""
 
 FAN_SD: Final = 0.7
 ALWAYS: Final = 0.97
@@ -40,13 +43,16 @@ _CONTRARY_SLOPE: Final = 7.0  # the logistic whose spread is a standard deviatio
 _SECOND_THOUGHTS: Final = 3  # how often tastes that are none are taken out and the rest settles again
 _GATE_Z: Final = 3.5
 _LOO_CELLS: Final = 30_000_000
-# Up to so many votes every step leaves each voter's own votes out; beyond, only the last one does, for no voter weighs much among so many.
+# Up to so many votes every step leaves each voter's own votes out; beyond, only the last one does, for no voter
+# weighs much among so many.
 _EXACT_VOTES: Final = 60_000
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """More voters than liking explains chose this item every time. `share` of its voters did; `z` says how far beyond chance."""
+    """More voters than liking explains chose this item every time. `share` of its voters did; `z` says how far beyond
+    chance.
+    """
 
     item: int
     z: float
@@ -63,10 +69,12 @@ class Gate:
 class Reliability:
     """What is concluded of the voters of one test. V voters, m votes, G tastes, n items.
 
-    `voter` (V,) their numbers in the comparisons; `weight` (V,) 1 - P(careless); `responsibility` (V, G + 4) probabilities of the G tastes and
-    of CARELESS; `strength` (G, S, n) of each taste and segment (S = 1 unless segments were given; only the first taste differs between
-    segments); `taste_share` (G,). `expected` (m, G + 1): probability that left is chosen under the taste of the voter's segment, that of
-    everybody, and each taste found beside them, side effect aside, without the voter's own votes; NaN for gold pairs and "neither". `vote_weight` (m,): weight of the voter, less what a gate takes from votes on its item.
+    `voter` (V,) their numbers in the comparisons; `weight` (V,) 1 - P(careless); `responsibility` (V, G + 4)
+    probabilities of the G tastes and of CARELESS; `strength` (G, S, n) of each taste and segment (S = 1 unless
+    segments were given; only the first taste differs between segments); `taste_share` (G,). `expected` (m, G + 1):
+    probability that left is chosen under the taste of the voter's segment, that of everybody, and each taste found
+    beside them, side effect aside, without the voter's own votes; NaN for gold pairs and "neither". `vote_weight`
+    (m,): weight of the voter, less what a gate takes from votes on its item.
     """
 
     voter: Ints
@@ -96,9 +104,11 @@ def judge(
 ) -> Reliability:
     """Judge every voter of one test by all of its votes.
 
-    took_ms (m,): response times, NaN where unknown. gold (m,): the answer known to be right (1 left, 0 right), -1 for ordinary pairs; gold pairs
-    are evidence of care and no part of the ranking. party (n_items,): whose interest each item is, from 0 (its own, unless given). Votes of one voter must stand in the order in which they were given. tastes: how many
-    tastes are looked for beside those of declared segments; at least 2. Votes without voters are all believed (every vote its own voter).
+    took_ms (m,): response times, NaN where unknown. gold (m,): the answer known to be right (1 left, 0 right), -1 for
+    ordinary pairs; gold pairs are evidence of care and no part of the ranking. party (n_items,): whose interest each
+    item is, from 0 (its own, unless given). Votes of one voter must stand in the order in which they were given.
+    tastes: how many tastes are looked for beside those of declared segments; at least 2. Votes without voters are all
+    believed (every vote its own voter).
     """
     assert tastes >= 2, "with one taste only, every minority is called unreliable"
     world = _World(comparisons, took_ms, gold, party)
@@ -142,7 +152,7 @@ class _World:
         self.crowded = self.n_voters * self.n > _LOO_CELLS
         self.n_content = np.bincount(self.voter, minlength=self.n_voters).astype(float)
 
-        n_left = np.bincount(voter[decided], weights=chose_left[decided], minlength=self.n_voters)
+        n_left = totals(voter[decided], chose_left[decided], self.n_voters)
         n_decided = np.bincount(voter[decided], minlength=self.n_voters).astype(float)
         usual = float(np.clip((n_left.sum() + 5) / (n_decided.sum() + 10), 0.35, 0.65))
         honest_side, one_sided = log_side(n_left, n_decided, usual=usual)
@@ -152,9 +162,7 @@ class _World:
         if gold is not None:
             asked = (golden >= 0) & ((outcome == LEFT) | (outcome == RIGHT))
             n_gold = np.bincount(voter[asked], minlength=self.n_voters).astype(float)
-            n_right = np.bincount(
-                voter[asked], weights=(outcome[asked] == LEFT) == (golden[asked] == 1), minlength=self.n_voters
-            )
+            n_right = totals(voter[asked], (outcome[asked] == LEFT) == (golden[asked] == 1), self.n_voters)
             honest_gold, guessing = log_gold(n_right, n_gold)
             self.care = honest_gold - guessing
         speed = (
@@ -168,7 +176,7 @@ class _World:
         log_ms = np.log(took_ms[timed])
         who = self.voter_of_vote[timed]
         n = np.bincount(who, minlength=self.n_voters).astype(float)
-        mean = np.bincount(who, weights=log_ms, minlength=self.n_voters) / np.maximum(n, 1)
+        mean = totals(who, log_ms, self.n_voters) / np.maximum(n, 1)
         own = np.zeros(self.n_voters, dtype=np.int64)
         own[self.voter_of_vote] = segment
         return Pace.of(mean, n, own).log_ratio(mean, n, own)
@@ -193,8 +201,10 @@ class _Taste:
         self.curvature = np.full(self.strength.size, self.precision)
 
     def fit(self, weight: Floats, centre: Floats | float = 0.0) -> None:
-        """Weighted Bradley-Terry with a side effect and a Gaussian prior around `centre`: Newton, its steps by conjugate gradients."""
-        cells = np.bincount(self.cell, weights=weight, minlength=3 * self.pair_left.size).reshape(-1, 3)
+        """Weighted Bradley-Terry with a side effect and a Gaussian prior around `centre`: Newton, its steps by
+        conjugate gradients.
+        """
+        cells = totals(self.cell, weight, 3 * self.pair_left.size).reshape(-1, 3)
         w, y = cells.sum(axis=1), cells @ [0.0, 0.5, 1.0]
         n = self.strength.size
         left, right = self.pair_left, self.pair_right
@@ -203,16 +213,14 @@ class _Taste:
         mean = np.append(np.broadcast_to(centre, n), 0.0)
 
         def spread(values: Floats) -> Floats:
-            items = np.bincount(left, weights=values, minlength=n) - np.bincount(right, weights=values, minlength=n)
+            items = totals(left, values, n) - totals(right, values, n)
             return np.append(items, values.sum())
 
         for _ in range(6):
             p = expit(theta[left] - theta[right] + theta[n])
             gradient = spread(y - w * p) - prior * (theta - mean)
             bend = w * p * (1 - p)
-            diagonal = prior + np.append(
-                np.bincount(left, weights=bend, minlength=n) + np.bincount(right, weights=bend, minlength=n), bend.sum()
-            )
+            diagonal = prior + np.append(totals(left, bend, n) + totals(right, bend, n), bend.sum())
 
             def times(v: Floats, bend: Floats = bend) -> Floats:
                 return spread(bend * (v[left] - v[right] + v[n])) + prior * v
@@ -231,16 +239,19 @@ class _Taste:
         return np.asarray(self.strength[self.pair_left] - self.strength[self.pair_right])
 
     def fits(self) -> Floats:
-        """Log likelihood of each voter's choices under this taste, above clicking by chance; the voter's own votes included."""
+        """Log likelihood of each voter's choices under this taste, above clicking by chance; the voter's own votes
+        included.
+        """
         gap = self.pair_gap
         table = np.stack([_log_choice(gap, y) for y in (0.0, 0.5, 1.0)], axis=1) + np.log(2)
-        return np.bincount(self.world.voter, weights=table.ravel()[self.cell], minlength=self.world.n_voters)
+        return totals(self.world.voter, table.ravel()[self.cell], self.world.n_voters)
 
     def gap(self, weight: Floats) -> Floats:
-        """Strength of left less right for every vote, as it would be without the voter's own votes (which had this weight).
+        """Strength of left less right for every vote, as it would be without the voter's own votes (which had this
+        weight).
 
-        Leaving a voter out moves the strengths by H⁻¹ g, to first order; the diagonal of H is enough, for a voter meets each item
-        but a few times.
+        Leaving a voter out moves the strengths by H⁻¹ g, to first order; the diagonal of H is enough, for a voter
+        meets each item but a few times.
         """
         gap: Floats = self.pair_gap[self.pair]
         world = self.world
@@ -249,16 +260,14 @@ class _Taste:
         surprise = weight * (world.y - expit(gap + self.side))
         row = world.voter * world.n
         cells = world.n_voters * world.n
-        own = np.bincount(row + world.left, weights=surprise, minlength=cells)
-        own -= np.bincount(row + world.right, weights=surprise, minlength=cells)
+        own = totals(row + world.left, surprise, cells)
+        own -= totals(row + world.right, surprise, cells)
         # A voter lives in one segment, so that the item numbers within it are enough to find the voter's own sums.
         bend = weight * expit(gap) * expit(-gap)
-        own_bend = np.bincount(row + world.left, weights=bend, minlength=cells) + np.bincount(
-            row + world.right, weights=bend, minlength=cells
-        )
+        own_bend = totals(row + world.left, bend, cells) + totals(row + world.right, bend, cells)
         rest_left = np.maximum(self.curvature[self.left] - own_bend[row + world.left], self.precision)
         rest_right = np.maximum(self.curvature[self.right] - own_bend[row + world.right], self.precision)
-        return gap - own[row + world.left] / rest_left + own[row + world.right] / rest_right
+        return np.asarray(gap - own[row + world.left] / rest_left + own[row + world.right] / rest_right)
 
 
 class _Mixture:
@@ -269,9 +278,11 @@ class _Mixture:
         self.pooled = _Taste(world, by_segment=False, prior_sd=1.5)
         # Voters of whom a "taste" was made that is none: no other one shall start from them.
         self.set_aside = np.zeros(world.n_voters, dtype=bool)
-        # Parties of which a "taste" differed from another one in nothing else: each is given two classes, always for it and always against it.
+        # Parties of which a "taste" differed from another one in nothing else: each is given two classes, always for
+        # it and always against it.
         self.pushed: list[int] = []
-        # "Tastes" that are the first one turned over, by people who never hesitate: kept, so that they have a place to be, and not believed.
+        # "Tastes" that are the first one turned over, by people who never hesitate: kept, so that they have a place
+        # to be, and not believed.
         self.opposed: list[_Taste] = []
         self._count_kinds()
 
@@ -292,14 +303,16 @@ class _Mixture:
         self.r = believed[:, None]
         exact = world.rows.size <= _EXACT_VOTES
         converged = self._settle(believed, iterations, exact=exact)
-        # Only a settled taste may be called none: while it forms, it is made of whoever fits the first one worst, and looks like its opposite.
+        # Only a settled taste may be called none: while it forms, it is made of whoever fits the first one worst, and
+        # looks like its opposite.
         for _ in range(_SECOND_THOUGHTS):
             if not self._dissolve():
                 break
             converged = self._settle(believed, iterations, exact=exact)
         g = len(self.tastes)
         every = self._expect(exact=True)
-        # Whoever pushes one party is as good a judge of all others as anybody: those votes are looked at by the gate, below, one by one.
+        # Whoever pushes one party is as good a judge of all others as anybody: those votes are looked at by the gate,
+        # below, one by one.
         rules, opposed = np.s_[g : g + self._n_rules], np.s_[g + self._n_rules : g + self._n_rules + len(self.opposed)]
         r = np.concatenate([every[:, :g], every[:, g + self._n_rules + len(self.opposed) :]], axis=1)
         r[:, 0] += every[:, rules].sum(axis=1)
@@ -352,7 +365,10 @@ class _Mixture:
             order = np.arange(g)
             order[[0, largest]] = largest, 0
             self.tastes = [self.tastes[k] for k in order]
-            self.tastes[0].precision, self.tastes[largest].precision = self.tastes[largest].precision, self.tastes[0].precision
+            self.tastes[0].precision, self.tastes[largest].precision = (
+                self.tastes[largest].precision,
+                self.tastes[0].precision,
+            )
             self.r = self.r[:, order]
             self.share[:g] = self.share[:g][order]
 
@@ -379,11 +395,16 @@ class _Mixture:
         self._count_kinds()
 
     def _dissolve(self) -> bool:
-        """Two things look like a taste and are none; both have classes of their own, and as a "taste" they would be believed."""
+        """Two things look like a taste and are none; both have classes of their own, and as a "taste" they would be
+        believed.
+        """
         changed = False
         for column in range(len(self.tastes) - 1, 0, -1):
             taste = self.tastes[column]
-            party = self._lifted(taste.strength, [other.strength.reshape(-1, self.world.n).mean(axis=0) for other in self.tastes[:column]])
+            party = self._lifted(
+                taste.strength,
+                [other.strength.reshape(-1, self.world.n).mean(axis=0) for other in self.tastes[:column]],
+            )
             opposed = self._is_contrary(taste.strength)
             if party is None and not opposed:
                 continue
@@ -411,8 +432,9 @@ class _Mixture:
     def _is_contrary(self, strength: Floats) -> bool:
         """Whether it is the opposite of the first taste, and far more decided.
 
-        People of the opposite taste hesitate where everybody hesitates, and so their strengths are spread about as far. Whoever is against the
-        rest by rule never hesitates, and their strengths are spread as far as the prior lets them.
+        People of the opposite taste hesitate where everybody hesitates, and so their strengths are spread about as
+        far. Whoever is against the rest by rule never hesitates, and their strengths are spread as far as the prior
+        lets them.
         """
         main, own = self._main(), strength - strength.mean()
         spread = float(np.sqrt(main @ main)) + 1e-9
@@ -421,7 +443,8 @@ class _Mixture:
         return slope < -1.35 and alike < -0.6
 
     def _lifted(self, strength: Floats, others: list[Floats]) -> int | None:
-        """The party whose items are all that distinguishes a taste from another one, or from liking nothing in particular; None if there is none.
+        """The party whose items are all that distinguishes a taste from another one, or from liking nothing in
+        particular; None if there is none.
 
         A taste differs in many styles, pushers differ in those of one party.
         """
@@ -431,7 +454,7 @@ class _Mixture:
             return None
         for other in (*others, np.zeros(strength.size)):
             rest = strength - other
-            lift = np.bincount(party, weights=rest - rest.mean()) / np.maximum(size, 1)
+            lift = totals(party, rest - rest.mean(), size.size) / np.maximum(size, 1)
             most = int(np.argmax(lift**2 * size))
             away = rest[party != most]
             lifted = abs(float(rest[party == most].mean() - away.mean()))
@@ -450,19 +473,21 @@ class _Mixture:
         on_left, on_right = world.party[world.left] == party, world.party[world.right] == party
         stake = on_left ^ on_right
         honest = _log_choice(gap, world.y) + np.log(2)
-        elsewhere = np.bincount(world.voter, weights=np.where(stake, 0.0, honest), minlength=world.n_voters)
+        elsewhere = totals(world.voter, np.where(stake, 0.0, honest), world.n_voters)
         won = np.where(on_left, world.y, 1 - world.y)[stake]
         for_it = won * np.log(ALWAYS) + (1 - won) * np.log(1 - ALWAYS) + np.log(2)
         against = (1 - won) * np.log(ALWAYS) + won * np.log(1 - ALWAYS) + np.log(2)
         who = world.voter[stake]
-        rules = [np.bincount(who, weights=rule, minlength=world.n_voters) for rule in (for_it, against)]
-        return np.stack(rules, axis=1) + (np.logaddexp(elsewhere, 0.0) - np.log(2))[:, None]
+        rules = [totals(who, rule, world.n_voters) for rule in (for_it, against)]
+        return np.asarray(np.stack(rules, axis=1) + (np.logaddexp(elsewhere, 0.0) - np.log(2))[:, None])
 
     def _contrary(self, gap: Floats | None = None) -> Floats:
-        """Log likelihood, above clicking by chance, of a voter who answers the opposite of the consensus whatever the margin.
+        """Log likelihood, above clicking by chance, of a voter who answers the opposite of the consensus whatever the
+        margin.
 
-        Whoever does so knows the consensus no better than we do: near a tie it is uncertain which answer is the opposite one. gap: of left less
-        right for each vote, without the voter's own votes; the consensus as it is, if None.
+        Whoever does so knows the consensus no better than we do: near a tie it is uncertain which answer is the
+        opposite one. gap: of left less right for each vote, without the voter's own votes; the consensus as it is, if
+        None.
         """
         world, consensus = self.world, self.tastes[0]
         if gap is None:
@@ -470,19 +495,19 @@ class _Mixture:
             weights = table.ravel()[consensus.cell]
         else:
             weights = _log_contrary(gap, world.y)
-        return np.bincount(world.voter, weights=weights, minlength=world.n_voters)
+        return totals(world.voter, weights, world.n_voters)
 
     def _fits(self, gap: Floats) -> Floats:
         world = self.world
-        fits = np.bincount(world.voter, weights=_log_choice(gap, world.y), minlength=world.n_voters)
+        fits = totals(world.voter, _log_choice(gap, world.y), world.n_voters)
         return np.asarray(fits + world.n_content * np.log(2))
 
     def _surprise(self, gap: Floats) -> Floats:
         """How much better or worse than expected the voter agrees with a taste, in standard deviations."""
         world = self.world
         p = expit(gap)
-        got = np.bincount(world.voter, weights=(world.y - p) * gap, minlength=world.n_voters)
-        spread = np.bincount(world.voter, weights=p * (1 - p) * gap * gap, minlength=world.n_voters)
+        got = totals(world.voter, (world.y - p) * gap, world.n_voters)
+        spread = totals(world.voter, p * (1 - p) * gap * gap, world.n_voters)
         return np.asarray(got / np.sqrt(spread + 0.2))
 
     def _centre(self, taste: _Taste) -> Floats | float:
@@ -491,7 +516,9 @@ class _Mixture:
     def _expect(self, *, exact: bool) -> Floats:
         world = self.world
         if exact:
-            self.gaps = [taste.gap(world.base * self.r[world.voter, column]) for column, taste in enumerate(self.tastes)]
+            self.gaps = [
+                taste.gap(world.base * self.r[world.voter, column]) for column, taste in enumerate(self.tastes)
+            ]
             honest = [self._fits(gap) + world.care for gap in self.gaps]
             contrary = self._contrary(self.gaps[0])
         else:
@@ -527,7 +554,7 @@ class _Mixture:
         heard = belief[world.voter] > 0.5
         inverse, wins, losses, item = _meetings(world, heard)
         shown = wins + losses
-        many = np.bincount(item, weights=shown, minlength=world.n) / np.maximum(np.bincount(item, minlength=world.n), 1)
+        many = totals(item, shown, world.n) / np.maximum(np.bincount(item, minlength=world.n), 1)
         needed = np.where(many >= 3, 3, 2)
         counted = shown >= needed[item]
         mine = r[world.voter[heard], :g] / belief[world.voter[heard], None]
@@ -559,7 +586,8 @@ class _Mixture:
                 doubt[mine] = colluder
                 where = np.flatnonzero(heard)
                 m = where.size
-                # Each vote stands in two meetings, of its left and of its right item; the gate of k touches the one with k.
+                # Each vote stands in two meetings, of its left and of its right item; the gate of k touches the one
+                # with k.
                 excuse[where] *= (1 - doubt[inverse[:m]]) * (1 - doubt[inverse[m:]])
         return tuple(found), excuse
 
@@ -570,30 +598,33 @@ def _meetings(world: _World, heard: Bools) -> tuple[Ints, Floats, Floats, Ints]:
     items = np.concatenate([world.left[heard], world.right[heard]])
     keys, inverse = _unique(voter * world.n + items, world.n_voters * world.n)
     y = world.y[heard]
-    wins = np.bincount(inverse, weights=np.concatenate([y, 1 - y]), minlength=keys.size)
+    wins = totals(inverse, np.concatenate([y, 1 - y]), keys.size)
     shown = np.bincount(inverse, minlength=keys.size)
     return inverse, wins, shown - wins, keys % world.n
 
 
 def fan_sums(toward: Floats, won: Floats, index: Ints, size: int) -> tuple[Floats, Floats]:
-    """(likelihood of what was chosen, likelihood of "always chosen") of each meeting, for an honest voter who may like the party.
+    """(likelihood of what was chosen, likelihood of "always chosen") of each meeting, for an honest voter who may
+    like the party.
 
-    toward (k,): logits by which the party is expected to win each comparison; won (k,) 1, 0 or .5; index (k,): the row 0 … size - 1 of the
-    (voter, party) that each belongs to. The liking is N(0, 0.7²), integrated by seven-point Gauss-Hermite; likelihoods, not logs.
+    toward (k,): logits by which the party is expected to win each comparison; won (k,) 1, 0 or .5; index (k,): the
+    row 0 … size - 1 of the (voter, party) that each belongs to. The liking is N(0, 0.7²), integrated by seven-point
+    Gauss-Hermite; likelihoods, not logs.
     """
     fits = np.zeros(size)
     always = np.zeros(size)
     for node, weight in zip(FAN_NODES, FAN_WEIGHTS, strict=True):
         shifted = toward + FAN_SD * node
         winning = -np.logaddexp(0, -shifted)
-        fits += weight * np.exp(np.bincount(index, weights=winning - (1 - won) * shifted, minlength=size))
-        always += weight * np.exp(np.bincount(index, weights=winning, minlength=size))
+        fits += weight * np.exp(totals(index, winning - (1 - won) * shifted, size))
+        always += weight * np.exp(totals(index, winning, size))
     return fits, always
 
 
 def _colluders(wins: Floats, losses: Floats, fan: Floats) -> Floats:
     """P(always chooses it) of each voter who met a gated item often enough; their share by EM on these voters only."""
-    # Voters who met it once or never say nothing of the share; with them in it the share drifts and takes the honest along.
+    # Voters who met it once or never say nothing of the share; with them in it the share drifts and takes the honest
+    # along.
     ratio = wins * np.log(ALWAYS) + losses * np.log(1 - ALWAYS) - np.log(np.maximum(fan, 1e-300))
     share = 0.1
     p = np.zeros(wins.size)
@@ -603,7 +634,7 @@ def _colluders(wins: Floats, losses: Floats, fan: Floats) -> Floats:
     return p
 
 
-def _log_choice(gap: Floats, y: Floats) -> Floats:
+def _log_choice(gap: Floats, y: Floats | float) -> Floats:
     return np.asarray(-np.logaddexp(0, -gap) - (1 - y) * gap)
 
 
@@ -618,7 +649,9 @@ def _softmax(logs: Floats) -> Floats:
 
 
 def _solve(times, right: Floats, diagonal: Floats) -> Floats:  # type: ignore[no-untyped-def]
-    """Conjugate gradients with the diagonal as preconditioner, to 1e-4 of the right side: a Newton step needs no more."""
+    """Conjugate gradients with the diagonal as preconditioner, to 1e-4 of the right side: a Newton step needs no
+    more.
+    """
     x = np.zeros_like(right)
     residual = right.copy()
     z = residual / diagonal

@@ -1,8 +1,9 @@
 """Would the result be another one without some of the voters? Looked for among all ways of removing a share of them.
 
-Trying all sets is impossible, but to first order each voter moves a difference of strengths by a fixed amount, its influence, so that the set that
-does most harm is the one of largest influence (Broderick, Giordano & Meager 2020, "An automatic finite-sample robustness metric"). What the
-approximation points at is then really removed and fitted again, and only that is reported.
+Trying all sets is impossible, but to first order each voter moves a difference of strengths by a fixed amount, its
+influence, so that the set that does most harm is the one of largest influence (Broderick, Giordano & Meager 2020, "An
+automatic finite-sample robustness metric"). What the approximation points at is then really removed and fitted again,
+and only that is reported.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from ranking.bradley_terry import Fit, fit_table
 from ranking.comparisons import LEFT, NO_LIKING, RIGHT, Comparisons
 from ranking.errors import BadOption, NoVotes
+from ranking.voter_kinds import totals
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -26,9 +28,10 @@ _CHECKED: Final = 3
 class Removal:
     """Whether the choice of the best `keep` items survives the removal of any `share` of the voters.
 
-    `holds`: no removal that was tried put an item that is left out ahead of a chosen one. `endangered`: the (chosen, left out) pair that is nearest to
-    it. `share_to_flip`: the smallest share of voters whose removal turns that pair round, by influence; 1.0 where none does.
-    `n_removed`: how many voters `share` is. Where voters are few the statement is about whole voters: with fewer than 1/share, about one.
+    `holds`: no removal that was tried put an item that is left out ahead of a chosen one. `endangered`: the (chosen,
+    left out) pair that is nearest to it. `share_to_flip`: the smallest share of voters whose removal turns that pair
+    round, by influence; 1.0 where none does. `n_removed`: how many voters `share` is. Where voters are few the
+    statement is about whole voters: with fewer than 1/share, about one.
     """
 
     holds: bool
@@ -40,10 +43,12 @@ class Removal:
 
 
 def survives_removal(votes: Comparisons, *, keep: int, share: float = 0.05, indifference: float = 0.0) -> Removal:
-    """Look for the `share` of voters whose removal changes which `keep` items are best, by more than `indifference` logits.
+    """Look for the `share` of voters whose removal changes which `keep` items are best, by more than `indifference`
+    logits.
 
-    Votes count with their weights; all segments are taken together. Raises NoVotes where no voters are named, BadOption for an impossible
-    keep or share. Cost: one fit, one pass over the votes, keep x (n - keep) partial sorts of the voters, and three more fits.
+    Votes count with their weights; all segments are taken together. Raises NoVotes where no voters are named,
+    BadOption for an impossible keep or share. Cost: one fit, one pass over the votes, keep x (n - keep) partial sorts
+    of the voters, and three more fits.
     """
     if votes.voter is None:
         raise NoVotes(reason="the votes name no voters, so that none can be removed")
@@ -103,8 +108,8 @@ def _influence(votes: Comparisons, row: Ints, n_voters: int, fit: Fit) -> Floats
     expected = (for_left + 0.5 * nu) / (for_left + for_right + nu)
     surprise = weight * (np.where(outcome == LEFT, 1.0, np.where(outcome == RIGHT, 0.0, 0.5)) - expected)
     cells = n_voters * n
-    score = np.bincount(row[usable] * n + left, weights=surprise, minlength=cells)
-    score -= np.bincount(row[usable] * n + right, weights=surprise, minlength=cells)
+    score = totals(row[usable] * n + left, surprise, cells)
+    score -= totals(row[usable] * n + right, surprise, cells)
     return np.asarray(score.reshape(n_voters, n) @ fit.covariance[:n, :n])
 
 

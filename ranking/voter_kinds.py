@@ -1,13 +1,13 @@
 """How an honest voter answers, and how others do: log likelihoods that need no knowledge of what was on the pictures.
 
-Each function takes sums per voter, as arrays of shape (n_voters,), and gives nats per voter. Honest people differ: some lean to one side
-by far more than chance (a third of the honest laboratory observers of tests/data/light_field do, beyond three standard errors), some are
-quick. So what is honest is never one number but a spread of numbers with heavy tails, and a habit only counts where a careless voter explains
-it better than the spread of honest people.
+Each function takes sums per voter, as arrays of shape (n_voters,), and gives nats per voter. Honest people differ:
+some lean to one side by far more than chance (a third of the honest laboratory observers of tests/data/light_field
+do, beyond three standard errors), some are quick. So what is honest is never one number but a spread of numbers with
+heavy tails, and a habit only counts where a careless voter explains it better than the spread of honest people.
 """
 
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,8 @@ Ints = NDArray[np.int64]
 LAGS: Final = (2, 3, 4, 5, 6)
 """Periods of a pattern of sides that are looked for; 1 is "always the same side", which has a test of its own."""
 
-# Spread of the share of left answers among honest voters: most within about 9 points (logit sd 0.35), a few from a wide spread.
+# Spread of the share of left answers among honest voters: most within about 9 points (logit sd 0.35), a few from a
+# wide spread.
 _HONEST_SIDE: Final = ((0.97, 31.0), (0.03, 8.0))
 # Spread of the agreement of a sequence with itself a few answers later, around what independent answers give.
 _HONEST_LAG: Final = ((0.97, 60.0), (0.03, 10.0))
@@ -27,6 +28,11 @@ _HONEST_LAG: Final = ((0.97, 60.0), (0.03, 10.0))
 _RULE: Final = (30.0, 1.0)
 # Gold pairs: 95 in 100 of honest answers are right, and a few honest players do not see well.
 _HONEST_GOLD: Final = (19.0, 1.0)
+
+
+def totals(index: Ints, values: NDArray[Any], size: int) -> Floats:
+    """(size,): the sum of the values at each index, as floats whatever they are."""
+    return np.bincount(index, weights=values, minlength=size).astype(np.float64, copy=False)
 
 
 def log_beta_binomial(hits: Floats, n: Floats, a: Floats | float, b: Floats | float) -> Floats:
@@ -42,7 +48,9 @@ def log_honest_rate(hits: Floats, n: Floats, rate: Floats | float, spread: tuple
 
 
 def log_side(n_left: Floats, n: Floats, *, usual: float = 0.5) -> tuple[Floats, Floats]:
-    """(honest, one-sided): log likelihoods of n_left answers "left" among n decided ones; `usual` is the share of left among all."""
+    """(honest, one-sided): log likelihoods of n_left answers "left" among n decided ones; `usual` is the share of
+    left among all.
+    """
     one = np.logaddexp(log_beta_binomial(n_left, n, *_RULE), log_beta_binomial(n - n_left, n, *_RULE)) - np.log(2)
     return log_honest_rate(n_left, n, usual, _HONEST_SIDE), one
 
@@ -50,9 +58,10 @@ def log_side(n_left: Floats, n: Floats, *, usual: float = 0.5) -> tuple[Floats, 
 def log_pattern_ratio(matches: Floats, n: Floats, *, n_left: Floats, n_decided: Floats, in_turn: Floats) -> Floats:
     """Nats by which "repeats a pattern of sides" explains a sequence better than an honest voter does.
 
-    matches, n (n_voters, len(LAGS)): of n pairs of answers that are that many apart, how many are equal. in_turn (n_voters,): answers that follow "left
-    on even, right on odd", for the commonest pattern deserves a test that a single slip costs only once. A voter who always takes one side
-    matches at every lag and is no evidence here: what independent answers with this share of left would give is the honest expectation.
+    matches, n (n_voters, len(LAGS)): of n pairs of answers that are that many apart, how many are equal. in_turn
+    (n_voters,): answers that follow "left on even, right on odd", for the commonest pattern deserves a test that a
+    single slip costs only once. A voter who always takes one side matches at every lag and is no evidence here: what
+    independent answers with this share of left would give is the honest expectation.
     """
     share = (n_left + 1) / (n_decided + 2)
     chance = (share**2 + (1 - share) ** 2)[:, None]
@@ -74,9 +83,9 @@ def lag_matches(voter: Ints, left: NDArray[np.bool_], n_voters: int) -> tuple[Fl
         who = voter[lag:][same]
         equal = left[lag:][same] == left[:-lag][same]
         n[:, column] = np.bincount(who, minlength=n_voters)
-        matches[:, column] = np.bincount(who, weights=equal, minlength=n_voters)
+        matches[:, column] = totals(who, equal, n_voters)
     nth = np.arange(voter.size) - np.searchsorted(voter, voter)
-    in_turn = np.bincount(voter, weights=(nth % 2 == 0) == left, minlength=n_voters)
+    in_turn = totals(voter, (nth % 2 == 0) == left, n_voters)
     return matches, n, in_turn
 
 
@@ -87,10 +96,11 @@ def log_gold(right: Floats, n: Floats) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The honest pace of a crowd: centre of the mean log response time by group, spread between voters, spread within one.
+    """The honest pace of a crowd: centre of the mean log response time by group, spread between voters, spread within
+    one.
 
-    It is what most have: a median, re-estimated without those who look hasty, so that a third of bots does not become the standard. `known` is
-    false where too few were timed to say anything.
+    It is what most have: a median, re-estimated without those who look hasty, so that a third of bots does not become
+    the standard. `known` is false where too few were timed to say anything.
     """
 
     centre: Floats
@@ -100,8 +110,9 @@ class Pace:
 
     @classmethod
     def of(cls, mean_log_ms: Floats, n: Floats, group: Ints | None = None) -> Self:
-        """mean_log_ms: each voter's mean of log response times, the pairs' own difficulty taken off; n: how many were timed; group: the segment
-        (from 0), since the old are slower than the young."""
+        """mean_log_ms: each voter's mean of log response times, the pairs' own difficulty taken off; n: how many were
+        timed; group: the segment (from 0), since the old are slower than the young.
+        """
         timed = n >= 2
         groups = np.zeros(n.size, dtype=np.int64) if group is None else np.maximum(group, 0)
         n_groups = int(groups.max(initial=0)) + 1
@@ -125,23 +136,28 @@ class Pace:
         return pace
 
     def log_ratio(self, mean_log_ms: Floats, n: Floats, group: Ints | None = None) -> Floats:
-        """Nats by which "does not look" explains a voter's pace better than an honest pace does; 0 where nothing was timed.
+        """Nats by which "does not look" explains a voter's pace better than an honest pace does; 0 where nothing was
+        timed.
 
-        Honest is Student's t with 5 degrees. Haste is anchored to be at least twice as fast: in an honest crowd a free second component would
-        only cut off the quick ones. Three careless voters in ten keep an honest pace.
+        Honest is a normal distribution and, for two in a hundred, one that is two and a half times as wide. Haste is
+        anchored to be at least twice as fast: in an honest crowd a free second component would only cut off the quick
+        ones. Three careless voters in ten keep an honest pace.
         """
         groups = np.zeros(n.size, dtype=np.int64) if group is None else np.maximum(group, 0)
         count = np.maximum(n, 1)
         residual = mean_log_ms - self.centre[np.minimum(groups, self.centre.size - 1)]
         scale = np.sqrt(self.between**2 + self.within**2 / count)
         z = residual / scale
-        honest = -3 * np.log1p(z * z / 5) - np.log(scale) - 0.969
+        honest = np.logaddexp(_LOG_MOST - 0.5 * z**2, _LOG_FEW - 0.5 * (z / _FEW_WIDER) ** 2) - np.log(scale) - 0.919
         hasty = np.logaddexp.reduce([-0.5 * ((residual + shift) / scale) ** 2 for shift in _HASTE], axis=0)
         hasty += -np.log(scale) - 0.919 - np.log(len(_HASTE))
         ratio = np.logaddexp(np.log(0.7) + hasty - honest, np.log(0.3))
         return np.where((n >= 1) & self.known, ratio, 0.0)
 
 
+_FEW_WIDER: Final = 2.5
+_LOG_MOST: Final = float(np.log(0.98))
+_LOG_FEW: Final = float(np.log(0.02 / _FEW_WIDER))
 _HASTE: Final = (0.75, 1.0, 1.3, 1.7, 2.2)
 
 

@@ -30,7 +30,9 @@ class Signal(Protocol):
         """Take in more votes. Those of one player must come in the order in which they were given."""
 
     def weigh(self, players: Ints, table: PlayerTable) -> Floats:
-        """(len(players), len(WAYS)) nats for each way of voting unfairly against voting honestly; 0 where there is no evidence."""
+        """(len(players), len(WAYS)) nats for each way of voting unfairly against voting honestly; 0 where there is no
+        evidence.
+        """
 
     def measures(self, player: int) -> dict[str, float]:
         """The figures behind it for one player, for an operator to check."""

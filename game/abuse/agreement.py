@@ -1,14 +1,17 @@
 """Agreement with what others of the same segment chose, as a Bayes factor that may be looked at at any moment.
 
-An honest player is a mixture: of the tastes of the segment (each with a decisiveness s: log σ(s d_g) a vote, where d_g is the consensus without this player),
-of such a taste with personal deviations that the player's own votes reveal, and of a taste all of one's own. Personal deviations are learnt vote by
-vote (a Gaussian for each style, updated after it has predicted), so that people who are merely unlike others are known by being like themselves.
-Clicking by chance gives log ½ a vote; "contrary" answers against the consensus whatever the margin. The ratio of the mixtures is an e-process against "an
-honest player drawn from the mixture": the chance that it *ever* reaches 1/a is at most a (Ville), so a sweep may look as often as it likes.
+An honest player is a mixture: of the tastes of the segment (each with a decisiveness s: log σ(s d_g) a vote, where
+d_g is the consensus without this player), of such a taste with personal deviations that the player's own votes
+reveal, and of a taste all of one's own. Personal deviations are learnt vote by vote (a Gaussian for each style,
+updated after it has predicted), so that people who are merely unlike others are known by being like themselves.
+Clicking by chance gives log ½ a vote; "contrary" answers against the consensus whatever the margin. The ratio of the
+mixtures is an e-process against "an honest player drawn from the mixture": the chance that it *ever* reaches 1/a is
+at most a (Ville), so a sweep may look as often as it likes.
 
-Source: product of predictive densities (Dawid's prequential principle); mixture e-processes as in Howard et al. 2021; the Gaussian update is that of an
-extended Kalman filter. False alarms: a minority is honest under its own taste, so agreement alone never mutes (docs/fair-votes.md); what it takes
-is weight. Cost: tastes x 4 logarithms and some thirty vector operations a vote.
+Source: product of predictive densities (Dawid's prequential principle); mixture e-processes as in Howard et al. 2021;
+the Gaussian update is that of an extended Kalman filter. False alarms: a minority is honest under its own taste, so
+agreement alone never mutes (docs/fair-votes.md); what it takes is weight. Cost: tastes x 4 logarithms and some thirty
+vector operations a vote.
 """
 
 import numpy as np
@@ -38,8 +41,8 @@ class Agreement:
 
     def __init__(self) -> None:
         self.n_tastes = 0
-        # For each player: votes, log likelihood of "contrary" (to the segment, to everybody), votes followed, and over these the log
-        # likelihoods of: a taste with personal deviations, a taste of one's own, the tastes alone.
+        # For each player: votes, log likelihood of "contrary" (to the segment, to everybody), votes followed, and
+        # over these the log likelihoods of: a taste with personal deviations, a taste of one's own, the tastes alone.
         self._sums = Sums(7)
         self._fits: Sums | None = None
         # For each (player, style): mean and lost variance of the personal deviation; the same for a taste of one's own.
@@ -70,7 +73,9 @@ class Agreement:
         self._sums.add(player, sums)
 
     def _follow(self, votes: VoteTable, gap: Floats, fits: Floats) -> Floats:
-        """(n_votes, 4): 1 if followed, and what the player's own taste, as the votes before have shown it, said of this one."""
+        """(n_votes, 4): 1 if followed, and what the player's own taste, as the votes before have shown it, said of
+        this one.
+        """
         n = len(votes)
         result = np.zeros((n, 4))
         players, starts, counts = np.unique(votes.player, return_index=True, return_counts=True)
@@ -92,7 +97,8 @@ class Agreement:
             result[vote, 3] = np.log((before * np.exp(fits[vote].reshape(who.size, -1))).sum(axis=1))
             joint[who] += fits[vote]
             of_left, of_right = state[left[vote]], state[right[vote]]
-            # One column for deviations from the taste (its average may be a tenth too flat), one for a taste of one's own.
+            # One column for deviations from the taste (its average may be a tenth too flat), one for a taste of one's
+            # own.
             base = np.stack([1.08 * (taste * gap[vote]).sum(axis=1), np.zeros(who.size)], axis=1)
             mean = base + of_left[:, 0::2] - of_right[:, 0::2]
             of_l, of_r = prior - of_left[:, 1::2], prior - of_right[:, 1::2]
@@ -118,7 +124,8 @@ class Agreement:
         n, contrary, contrary_all = self._sums[players][:, :3].T
         honest = np.logaddexp(*self._honest(players))
         chance = n * np.log(0.5) - honest
-        # Robots and farms may answer by chance or not look at all; one half each. Pushers are honest elsewhere, or click by chance.
+        # Robots and farms may answer by chance or not look at all; one half each. Pushers are honest elsewhere, or
+        # click by chance.
         either = np.logaddexp(chance, 0.0) - np.log(2)
         for way in ("random", "one_sided", "patterned"):
             ratio[:, WAY[way]] = chance
@@ -128,29 +135,35 @@ class Agreement:
         return ratio
 
     def _honest(self, players: Ints) -> tuple[Floats, Floats]:
-        """Log likelihoods of an honest player of a known taste, personal deviations included, and of one with a taste of one's own."""
+        """Log likelihoods of an honest player of a known taste, personal deviations included, and of one with a taste
+        of one's own.
+        """
         personal, own, alone = self._sums[players][:, 4:].T
         tastes = log_sum(self._joint(players).reshape(players.size, -1))
         known = np.logaddexp(_LOG_KIND[0] + tastes, _LOG_KIND[1] + tastes - alone + personal)
         return known, _LOG_KIND[2] + tastes - alone + own
 
     def unlike(self, players: Ints) -> Floats:
-        """(len(players),): probability that the player's taste is none of those known, so that what they expect of a party says nothing."""
+        """(len(players),): probability that the player's taste is none of those known, so that what they expect of a
+        party says nothing.
+        """
         if self._fits is None:
             return np.ones(players.size)
         known, own = self._honest(players)
         chance = self._sums[players][:, 0] * np.log(0.5) + _LOG_KIND[2]
-        return expit(np.logaddexp(own, chance) - known)
+        return np.asarray(expit(np.logaddexp(own, chance) - known))
 
     def lean(self, votes: VoteTable) -> Floats:
-        """(n_votes,): P(left) under the player's own taste and decisiveness, as far as all votes so far have shown them."""
+        """(n_votes,): P(left) under the player's own taste and decisiveness, as far as all votes so far have shown
+        them.
+        """
         if self._fits is None or votes.expected.shape[1] != self.n_tastes:
             return votes.lean
         players, place = np.unique(votes.player, return_inverse=True)
         joint = self._joint(players)
         p = np.exp(joint - joint.max(axis=(1, 2), keepdims=True))
         decided = (p * SLOPES).sum(axis=2) / p.sum(axis=(1, 2))[:, None]
-        return expit((decided[place] * _logit(votes.expected)).sum(axis=1))
+        return np.asarray(expit((decided[place] * _logit(votes.expected)).sum(axis=1)))
 
     def _joint(self, players: Ints) -> Floats:
         assert self._fits is not None

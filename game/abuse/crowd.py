@@ -1,7 +1,9 @@
-"""A simulated crowd with a known truth: honest players of several tastes, their households and networks, and every kind of attacker.
+"""A simulated crowd with a known truth: honest players of several tastes, their households and networks, and every
+kind of attacker.
 
-The world is the one of docs/fair-votes.md: strengths N(0, 0.6²) logits, personal taste 0.5 around the taste of the segment, left shown
-helps by 0.08 logit (and by more or less for each player), pairs dealt at random with random sides, one pair in twenty a gold pair.
+The world is the one of docs/fair-votes.md: strengths N(0, 0.6²) logits, personal taste 0.5 around the taste of the
+segment, left shown helps by 0.08 logit (and by more or less for each player), pairs dealt at random with random
+sides, one pair in twenty a gold pair.
 """
 
 from collections.abc import Mapping
@@ -16,12 +18,12 @@ from game.abuse.evidence import UNKNOWN, Bools, Floats, Ints, PlayerTable, VoteT
 DAY_S: Final = 86_400.0
 HONEST: Final = "honest"
 ATTACKS: Final = (
-    "left",  # the same side, one slip in forty
-    "alternating",  # left, right, left, right, one slip in forty
+    "left",  # the same side, one slip in a hundred
+    "alternating",  # left, right, left, right, one slip in a hundred
     "fast_random",  # by chance, in half a second
     "hurried_random",  # by chance, in 0.8 seconds, three answers in ten at a human pace
     "random",  # by chance, at a human pace
-    "contrary",  # against what most prefer, one slip in forty
+    "contrary",  # against what most prefer, one slip in a hundred
     "pusher",  # for one merchant's styles, honest elsewhere
     "random_pusher",  # for one merchant's styles, by chance elsewhere
     "half_pusher",  # for one merchant's styles, every second time
@@ -54,7 +56,9 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """Votes and players, and the truth about them. `kind` indexes `kinds` (0 is honest); `group` numbers rings and farms."""
+    """Votes and players, and the truth about them. `kind` indexes `kinds` (0 is honest); `group` numbers rings and
+    farms.
+    """
 
     votes: VoteTable
     players: PlayerTable
@@ -69,7 +73,7 @@ class Crowd:
 
     @property
     def honest(self) -> Bools:
-        return self.kind == 0
+        return np.asarray(self.kind == 0)
 
     def first(self, n_votes: int) -> VoteTable:
         """The table with each player's first n_votes only."""
@@ -86,9 +90,11 @@ def gather(
     attackers: Mapping[str, float] | None = None,
     world: World | None = None,
 ) -> Crowd:
-    """A crowd of n_players, of whom the named shares are attackers of the named kinds, each with votes_each votes on one catalogue.
+    """A crowd of n_players, of whom the named shares are attackers of the named kinds, each with votes_each votes on
+    one catalogue.
 
-    The pushed merchant is the one whose best style has rank n/4 + 1: pushing a winner or a hopeless style would say little.
+    The pushed merchant is the one whose best style has rank n/4 + 1: pushing a winner or a hopeless style would say
+    little.
     """
     world = world or World()
     attackers = dict(attackers or {})
@@ -189,7 +195,9 @@ def _pairs(rng: Generator, n_styles: int, n_players: int, votes_each: int) -> tu
 
 
 def _paces(rng: Generator, n_players: int, player: Ints, segment: Ints, gap: Floats) -> Floats:
-    """Honest answers take about two seconds, longer near a tie; segments and players differ; some are thrice as slow by distraction."""
+    """Honest answers take about two seconds, longer near a tie; segments and players differ; some are thrice as slow
+    by distraction.
+    """
     of_segment = np.linspace(-0.25, 0.25, int(segment.max()) + 1)
     own = of_segment[segment] + 0.25 * rng.standard_normal(n_players)
     near = 0.25 * np.exp(-np.abs(gap))
@@ -216,7 +224,7 @@ def _attacks(
     n = player.size
     who = named[player]
     coin = rng.random(n) < 0.5
-    slip = rng.random(n) < 1 / 40
+    slip = rng.random(n) < 1 / 100
     noise = np.exp(0.4 * rng.standard_normal(n))
     answers = honest_left.copy()
 
@@ -228,7 +236,7 @@ def _attacks(
     put(who == "alternating", ((nth % 2) == side) ^ slip)
     for name in ("fast_random", "hurried_random", "random", "random_pusher", "robot"):
         put(who == name, coin)
-    put(who == "contrary", ((strength[left] < strength[right]) ^ slip) & (gold < 0) | ((gold == 0) & (gold >= 0)))
+    put(who == "contrary", ((strength[left] < strength[right]) ^ slip) & (gold < 0) | (gold == 0))
     helps_left, helps_right = merchant[left] == target, merchant[right] == target
     stake = (helps_left ^ helps_right) & (gold < 0)
     tries = (who == "pusher") | (who == "random_pusher") | (who == "ring")
@@ -256,7 +264,9 @@ def _clock(
     n_players: int,
     votes_each: int,
 ) -> tuple[Floats, Ints]:
-    """Two sessions of ten a day, mostly in the evening; farms start together up to a minute apart; robots never sleep."""
+    """Two sessions of ten a day, mostly in the evening; farms start together up to a minute apart; robots never
+    sleep.
+    """
     per_session = 10
     n_sessions = -(-votes_each // per_session)
     days = np.arange(n_sessions) // 2
@@ -296,8 +306,9 @@ def _whereabouts(
 ) -> tuple[Ints, Ints, Ints, Ints]:
     """Devices and addresses per vote, payees and inviters per player; numbers, not names.
 
-    A third of the honest live in households of two to four that share an address, a payee, and now and then a device. Half of all sessions go
-    through one of forty carrier addresses that thousands share. A quarter was invited by another honest player.
+    A third of the honest live in households of two to four that share an address, a payee, and now and then a device.
+    Half of all sessions go through one of forty carrier addresses that thousands share. A quarter was invited by
+    another honest player.
     """
     device_of = np.arange(n_players)
     home = np.arange(n_players) + 1_000_000
@@ -318,7 +329,8 @@ def _whereabouts(
         if named[members[0]] == "farm":
             home[members] = home[members[0]]
             continue
-        # A ring shares three devices and two payees, and was invited by its first member: linked, but by no single thread.
+        # A ring shares three devices and two payees, and was invited by its first member: linked, but by no single
+        # thread.
         device_of[members] = members[np.arange(members.size) % 3]
         payee[members] = members[np.arange(members.size) % 2]
         inviter[members[1:]] = members[0]

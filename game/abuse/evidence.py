@@ -1,7 +1,7 @@
 """Evidence is a table of arrays about many players at once: who chose what, where it stood, when, and from where.
 
-Nothing here judges. A signal (one file each beside this one) keeps running sums over such tables, and says for every *way* of
-voting unfairly how many nats its evidence is worth for it or against it, compared with an honest player.
+Nothing here judges. A signal (one file each beside this one) keeps running sums over such tables, and says for every
+*way* of voting unfairly how many nats its evidence is worth for it or against it, compared with an honest player.
 """
 
 from dataclasses import dataclass, replace
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from game.abuse.errors import EvidenceInvalid
+from ranking.voter_kinds import totals
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -19,8 +20,8 @@ Bools = NDArray[np.bool_]
 UNKNOWN: Final = -1
 NEITHER: Final = -1.0
 
-# The ways of voting unfairly, in the order of the columns of every table of log ratios. "Honest" is what each is compared with
-# and has no column of its own.
+# The ways of voting unfairly, in the order of the columns of every table of log ratios. "Honest" is what each is
+# compared with and has no column of its own.
 WAYS: Final = (
     "random",  # answers without regard to the pictures
     "one_sided",  # always the same side
@@ -39,11 +40,13 @@ WAY: Final = {name: column for column, name in enumerate(WAYS)}
 class VoteTable:
     """Votes of many players, sorted by player and, within one, in the order in which they were given.
 
-    Every array has one entry a vote; unknown is -1 for integers and NaN for floats. `choice` is 1 for left, 0 for right, 0.5 for a tie and
-    -1 for "neither". `gold` is the answer that is known to be right (1 left, 0 right). `party_left` and `party_right` say whose interest a side is:
-    its merchant, or the style itself where all styles of a test belong to one merchant. `expected` is (n_votes, n_tastes): the probability that
-    left is chosen over right under each taste that an honest player of this segment may have (first the segment's own, then everybody's, then others
-    that were found), side effect aside, predicted *without this player's vote*; NaN where nothing is known of the pair yet. `lean` is the same under the player's own taste, as far as it is known.
+    Every array has one entry a vote; unknown is -1 for integers and NaN for floats. `choice` is 1 for left, 0 for
+    right, 0.5 for a tie and -1 for "neither". `gold` is the answer that is known to be right (1 left, 0 right).
+    `party_left` and `party_right` say whose interest a side is: its merchant, or the style itself where all styles of
+    a test belong to one merchant. `expected` is (n_votes, n_tastes): the probability that left is chosen over right
+    under each taste that an honest player of this segment may have (first the segment's own, then everybody's, then
+    others that were found), side effect aside, predicted *without this player's vote*; NaN where nothing is known of
+    the pair yet. `lean` is the same under the player's own taste, as far as it is known.
     """
 
     player: Ints
@@ -79,7 +82,8 @@ class VoteTable:
         address: Any = None,
         expected: Any = None,
     ) -> Self:
-        """Check the columns, fill in what is unknown, and sort by player (then by `at`, where it is given; else as they came).
+        """Check the columns, fill in what is unknown, and sort by player (then by `at`, where it is given; else as
+        they came).
 
         `at` is in seconds since any fixed moment. Raises EvidenceInvalid with the offending row.
         """
@@ -141,7 +145,7 @@ class VoteTable:
     @property
     def decided(self) -> Bools:
         """Where one of the two was chosen: neither a tie nor "neither"."""
-        return (self.choice == 1) | (self.choice == 0)
+        return np.asarray((self.choice == 1) | (self.choice == 0))
 
 
 def _column(values: NDArray[Any], name: str, n: int) -> NDArray[Any]:
@@ -154,7 +158,8 @@ def _column(values: NDArray[Any], name: str, n: int) -> NDArray[Any]:
 class PlayerTable:
     """What is known of each player beside the votes: one entry a player, -1 where unknown.
 
-    `payee` is the address that prizes go to, `inviter` the player who invited this one, `segment` the declared audience.
+    `payee` is the address that prizes go to, `inviter` the player who invited this one, `segment` the declared
+    audience.
     """
 
     segment: Ints
@@ -177,8 +182,9 @@ class PlayerTable:
 class Rows:
     """Numbers any 64-bit keys 0, 1, 2 … as they appear (those of one batch in the order of the keys), many at once.
 
-    A dict would do the same one key at a time. This is an open-addressing table with linear probing, grown by doubling, so that a batch
-    costs in proportion to the batch and not to all that was seen before (a sorted array would have to be copied).
+    A dict would do the same one key at a time. This is an open-addressing table with linear probing, grown by
+    doubling, so that a batch costs in proportion to the batch and not to all that was seen before (a sorted array
+    would have to be copied).
     """
 
     __slots__ = ("_keys", "_slots", "size")
@@ -263,13 +269,15 @@ class Sums:
         return self._data
 
     def add(self, rows: Ints, values: Floats) -> None:
-        """Add values (len(rows), width) to their rows, of which the same may occur often; costs in proportion to len(rows)."""
+        """Add values (len(rows), width) to their rows, of which the same may occur often; costs in proportion to
+        len(rows).
+        """
         if rows.size == 0:
             return
         distinct, back = _dense(rows)
         data = self.reach(int(distinct[-1]) + 1)
         for column in range(self.width):
-            data[distinct, column] += np.bincount(back, weights=values[:, column], minlength=distinct.size)
+            data[distinct, column] += totals(back, values[:, column], distinct.size)
 
     def __getitem__(self, rows: Ints) -> Floats:
         if rows.size == 0:

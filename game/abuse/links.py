@@ -1,12 +1,13 @@
-"""Who is linked to whom: by device, by address, by payee, by invitation. A link is no guilt; it says whose evidence belongs together.
+"""Who is linked to whom: by device, by address, by payee, by invitation. A link is no guilt; it says whose evidence
+belongs together.
 
-Families share a telephone, a home network and the address that the fruit is sent to; thousands share the network of a carrier. So an address links
-only where it is rare (at most twelve players ever), or where the same few players appear on it in the same hours again and again; a payee that
-receives for many is an office or a dormitory and links nobody. The one thing that counts here is many accounts on one device: up
-to four are a family, twelve are one hand.
+Families share a telephone, a home network and the address that the fruit is sent to; thousands share the network of a
+carrier. So an address links only where it is rare (at most twenty-five players ever), or where the same few players
+appear on it in the same hours again and again; a payee that receives for many is an office or a dormitory and links
+nobody. The one thing that counts here is many accounts on one device: up to four are a family, twelve are one hand.
 
-Source: connected components of the graph players - devices - addresses - payees, by label propagation. Cost: one pass over distinct (player, key)
-pairs, and only after new ones appeared; a vote that shows nothing new costs a look-up.
+Source: connected components of the graph players - devices - addresses - payees, by label propagation. Cost: one pass
+over distinct (player, key) pairs, and only after new ones appeared; a vote that shows nothing new costs a look-up.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import numpy as np
 
 from game.abuse.evidence import UNKNOWN, WAY, WAYS, Floats, Ints, PlayerTable, Rows, VoteTable
 
-MOST_ON_ADDRESS = 12
+MOST_ON_ADDRESS = 25
 MOST_ON_PAYEE = 12
 MOST_ON_DEVICE = 200
 _HOUR_S = 3600.0
@@ -27,7 +28,9 @@ _ACCOUNTS = np.array([0, 0, 0, 0, 0, 0.5, 1.5, 3.0, 5.5, 6.0, 6.5, 7.0])
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """`of` (n_players,): the group of each player, -1 where linked to nobody. `by` (n_groups): the kinds of keys that link it."""
+    """`of` (n_players,): the group of each player, -1 where linked to nobody. `by` (n_groups): the kinds of keys that
+    link it.
+    """
 
     of: Ints
     by: tuple[tuple[str, ...], ...]
@@ -66,7 +69,9 @@ class Links:
         self._stale |= self._devices.size + self._addresses.size > before
 
     def groups(self, table: PlayerTable) -> Groups:
-        """Connected players. Invitations join nobody: honest players invite as well; see `Sweep`, which pools them apart."""
+        """Connected players. Invitations join nobody: honest players invite as well; see `Sweep`, which pools them
+        apart.
+        """
         n = len(table)
         edges, kinds = [], []
         for kind, pairs, most in (

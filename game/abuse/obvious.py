@@ -1,10 +1,11 @@
 """Pairs on which every taste agrees: weak gold that costs nothing, for references and for styles that nobody likes.
 
-A pair is obvious where each taste that was found expects the same answer with at least 0.88. An honest player gives it about as often as
-expected; who does not look gives it half the time. One such pair is worth some fifteen ordinary votes.
+A pair is obvious where each taste that was found expects the same answer with at least 0.88. An honest player gives
+it about as often as expected; who does not look gives it half the time. One such pair is worth some fifteen ordinary
+votes.
 
-Source: beta-binomial likelihood ratio (game.abuse.gold has the same form). False alarms: it is content, so it never mutes alone. These pairs are left
-out of `agreement`, so that no vote is counted twice. Cost: two sums a vote.
+Source: beta-binomial likelihood ratio (game.abuse.gold has the same form). False alarms: it is content, so it never
+mutes alone. These pairs are left out of `agreement`, so that no vote is counted twice. Cost: two sums a vote.
 """
 
 import numpy as np

@@ -1,10 +1,12 @@
 """Patterns of sides that repeat themselves: alternators, two left and two right, any period up to six.
 
-Of answers k apart (k = 2 … 6) a share is equal. Independent answers of a person who takes left with share q agree with q² + (1 - q)²; a pattern of
-period k agrees always. Always-left agrees at every lag, as its own q says it must, and is no evidence here (`sides` has it).
+Of answers k apart (k = 2 … 6) a share is equal. Independent answers of a person who takes left with share q agree
+with q² + (1 - q)²; a pattern of period k agrees always. Always-left agrees at every lag, as its own q says it must,
+and is no evidence here (`sides` has it).
 
-Source: autocorrelation of runs, as a beta-binomial likelihood ratio averaged over the lags. False alarms: of 29 honest laboratory observers the
-furthest agrees by 8 points more than expected over a thousand votes, which counts for honesty. Cost: five comparisons a vote.
+Source: autocorrelation of runs, as a beta-binomial likelihood ratio averaged over the lags. False alarms: of 29
+honest laboratory observers the furthest agrees by 8 points more than expected over a thousand votes, which counts for
+honesty. Cost: five comparisons a vote.
 """
 
 import numpy as np

@@ -1,16 +1,19 @@
 """Pushers and demoters: who chooses one party so reliably that even a lover of it would not.
 
-A party is a merchant, or a style where all styles of a test belong to one merchant. Of each player's meetings with a party: w times chosen, l times
-not. A pusher gives 0.97^w 0.03^l; an honest player who likes it by N(0, σ²) more than the own taste group does gives the *fan likelihood* (nine points
-of σ's normal). The log ratio is against that honest lover. Where the player's other votes fit none of the known tastes, nobody knows what to expect of
-the player, and the honest alternative is any liking at all, N(0, 1). A demoter is the mirror of this.
+A party is a merchant, or a style where all styles of a test belong to one merchant. Of each player's meetings with a
+party: w times chosen, l times not. A pusher gives 0.97^w 0.03^l; an honest player who likes it by N(0, σ²) more than
+the own taste group does gives the *fan likelihood* (nine points of σ's normal). The log ratio is against that honest
+lover. Where the player's other votes fit none of the known tastes, nobody knows what to expect of the player, and the
+honest alternative is any liking at all, N(0, 1). A demoter is the mirror of this.
 
-How far liking of a party spreads (σ from 0.45 to 1.6) and how common pushing it is (the gate) are learnt together, per party, as the likeliest pair: a
-style that some love and others cannot stand has a wide σ and no pushers. Links pool: linked players who push one party are improbable together long
-before each is alone (`pooled`). The server deals the pairs, so graphs of who voted on what say nothing (measured: AUC 0.4).
+How far liking of a party spreads (σ from 0.45 to 1.6) and how common pushing it is (the gate) are learnt together,
+per party, as the likeliest pair: a style that some love and others cannot stand has a wide σ and no pushers. Links
+pool: linked players who push one party are improbable together long before each is alone (`pooled`). The server deals
+the pairs, so graphs of who voted on what say nothing (measured: AUC 0.4).
 
-Source: likelihood ratio; pooling as a two-level mixture. False alarms: by itself, one player's pushing is worth some five nats over all parties at most,
-which is "watched"; the gate weighs but never mutes, links do. Cost: two meetings a vote, nine logarithms each.
+Source: likelihood ratio; pooling as a two-level mixture. False alarms: by itself, one player's pushing is worth some
+five nats over all parties at most, which is "watched"; the gate weighs but never mutes, links do. Cost: two meetings
+a vote, nine logarithms each.
 """
 
 from collections.abc import Callable
@@ -20,6 +23,7 @@ from scipy.special import expit
 
 from game.abuse.evidence import WAY, WAYS, Bools, Floats, Ints, PlayerTable, Rows, Sums, VoteTable, log_sum
 from ranking.reliability import ALWAYS
+from ranking.voter_kinds import totals
 
 PRIOR = 0.01
 """How common pushing (or demoting) is believed to be before anything is seen; spread over the parties."""
@@ -43,7 +47,8 @@ class Push:
     def __init__(self) -> None:
         self._rows = Rows()
         self._pairs = Rows()
-        # For each (player, party): chosen, not chosen, and log likelihoods of honest choosing for each degree of liking.
+        # For each (player, party): chosen, not chosen, and log likelihoods of honest choosing for each degree of
+        # liking.
         self._sums = Sums(2 + _LIKINGS.size)
         # The rows of each player as a chain: newest row of the player, and from each row to the one before.
         self._newest = Sums(1)
@@ -79,7 +84,9 @@ class Push:
         self._parties = max(self._parties, int(party.max()) + 1)
 
     def _new_to_player(self, votes: VoteTable, stake: Bools) -> Bools:
-        """Those of the staked votes whose pair the player has not met before: the same answer to the same pair is no new evidence of a rule."""
+        """Those of the staked votes whose pair the player has not met before: the same answer to the same pair is no
+        new evidence of a rule.
+        """
         where = np.flatnonzero(stake)
         low = np.minimum(votes.left[where], votes.right[where]).astype(np.uint64)
         high = np.maximum(votes.left[where], votes.right[where]).astype(np.uint64)
@@ -146,7 +153,11 @@ class Push:
     def _compare(self, sums: Floats, unlike: Floats, fan: Floats) -> Floats:
         won, lost = sums[:, 0], sums[:, 1]
         yes, no = np.log(ALWAYS), np.log(1 - ALWAYS)
-        any_liking = won[:, None] * np.log(expit(_LIKINGS)) + lost[:, None] * np.log(expit(-_LIKINGS)) + _log_liking(_UNKNOWN_SPREAD)
+        any_liking = (
+            won[:, None] * np.log(expit(_LIKINGS))
+            + lost[:, None] * np.log(expit(-_LIKINGS))
+            + _log_liking(_UNKNOWN_SPREAD)
+        )
         honest = np.logaddexp(np.log1p(-unlike) + fan, np.log(unlike) + log_sum(any_liking))
         return np.stack([won * yes + lost * no - honest, won * no + lost * yes - honest], axis=1)
 
@@ -174,14 +185,16 @@ class Push:
             fan = log_sum(sums[:, 2:] + likings)
             ratio = np.minimum(self._compare(sums, unlike, fan), 30.0)
             share, gain = self._shares_of(party, ratio, prior)
-            found = np.bincount(party, weights=fan, minlength=self._parties) + gain
+            found = totals(party, fan, self._parties) + gain
             better = found > best
             best[better] = found[better]
             self._share[better] = share[better]
             self._liking[better] = likings
 
     def _shares_of(self, party: Ints, ratio: Floats, prior: float) -> tuple[Floats, Floats]:
-        """(share (n_parties, 2), gained log likelihood (n_parties,)) by EM; the shares start high, since most end at the prior."""
+        """(share (n_parties, 2), gained log likelihood (n_parties,)) by EM; the shares start high, since most end at
+        the prior.
+        """
         voters = np.bincount(party, minlength=self._parties)
         share = np.full((self._parties, 2), 0.02)
         odds = np.exp(ratio)
@@ -190,9 +203,9 @@ class Push:
             mine = share[party]
             total = 1 - mine.sum(axis=1) + (mine * odds).sum(axis=1)
             for way in range(2):
-                found = np.bincount(party, weights=mine[:, way] * odds[:, way] / total, minlength=self._parties)
+                found = totals(party, mine[:, way] * odds[:, way] / total, self._parties)
                 share[:, way] = np.clip((found + 60 * prior) / (voters + 60), prior, 0.45)
-        return share, np.bincount(party, weights=np.log(total), minlength=self._parties)
+        return share, totals(party, np.log(total), self._parties)
 
     def weigh(self, players: Ints, table: PlayerTable) -> Floats:
         """What each player's own votes say, every party as likely to be pushed as any other."""
@@ -208,9 +221,10 @@ class Push:
     def pooled(self, players: Ints, group: Ints) -> Floats:
         """The same for players in linked groups (-1: alone), who are suspected together.
 
-        Either a group pushes a party, and then six in ten of its members do, or its members push as rarely as anybody. Each member is told what
-        the *others* make believe of the group, so that nobody is suspected twice for one deed; and a member without evidence of its own gains
-        none: what the group adds is the expectation, not the deed.
+        Either a group pushes a party, and then six in ten of its members do, or its members push as rarely as
+        anybody. Each member is told what the *others* make believe of the group, so that nobody is suspected twice
+        for one deed; and a member without evidence of its own gains none: what the group adds is the expectation, not
+        the deed.
         """
         rows, owner = self.meetings(players)
         share = np.full((rows.size, 2), PRIOR / max(self._parties, 1))
@@ -223,7 +237,7 @@ class Push:
             for way in range(2):
                 r, s = ratio[linked, way], share[linked, way]
                 own = np.logaddexp(np.log(_MEMBER) + r, np.log(1 - _MEMBER)) - np.logaddexp(np.log(s) + r, np.log1p(-s))
-                others = np.bincount(place, weights=own, minlength=keys.size)[place] - own
+                others = totals(place, own, keys.size)[place] - own
                 guilty = expit(others + np.log(_GROUP_PRIOR / max(self._parties, 1)))
                 share[linked, way] = np.maximum(s, guilty * _MEMBER)
         return self._summed(rows, owner, players.size, share)
@@ -236,13 +250,15 @@ class Push:
         return share
 
     def _summed(self, rows: Ints, owner: Ints, n: int, share: Floats) -> Floats:
-        """Over the parties of each player: log Σ share e^ratio, above the prior that the verdict adds for the whole way."""
+        """Over the parties of each player: log Σ share e^ratio, above the prior that the verdict adds for the whole
+        way.
+        """
         result = np.zeros((n, len(WAYS)))
         ratio = self.ratios(rows)
         met = np.bincount(owner, minlength=n) > 0
         for column, way in enumerate(_WAYS):
             odds = np.log(share[:, column]) - np.log1p(-share[:, column])
-            total = np.bincount(owner, weights=np.exp(np.minimum(ratio[:, column] + odds, 600.0)), minlength=n)
+            total = totals(owner, np.exp(np.minimum(ratio[:, column] + odds, 600.0)), n)
             result[met, WAY[way]] = np.log(np.maximum(total[met], 1e-12)) - np.log(PRIOR)
         return result
 
@@ -253,7 +269,10 @@ class Push:
             return {}
         ratio = self.ratios(rows)
         best = ratio.argmax(axis=0)
-        return {way: (int(self._rows.keys[rows[best[k]]] % _PARTY_BITS), float(ratio[best[k], k])) for k, way in enumerate(_WAYS)}
+        return {
+            way: (int(self._rows.keys[rows[best[k]]] % _PARTY_BITS), float(ratio[best[k], k]))
+            for k, way in enumerate(_WAYS)
+        }
 
     def measures(self, player: int) -> dict[str, float]:
         rows, _ = self.meetings(np.array([player]))

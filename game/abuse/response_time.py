@@ -1,12 +1,14 @@
 """Response time: who answers faster than others need for the same pairs, by a mixture and never by a fixed limit.
 
-Of each log response time the pair's own mean is taken off (near ties take longer), then the segment's pace. What is left is averaged per player and
-compared: honest is Student's t around the pace, haste is at least twice as fast (ranking.voter_kinds.Pace). It speaks for clicking by chance,
-one-sided and patterned answers; a quick player who answers like others is honest after all, because `agreement` says so.
+Of each log response time the pair's own mean is taken off (near ties take longer), then the segment's pace. What is
+left is averaged per player and compared: honest is a spread around the pace with heavy tails, haste is at least twice
+as fast (ranking.voter_kinds.Pace). It speaks for clicking by chance, one-sided and patterned answers; a quick player
+who answers like others is honest after all, because `agreement` says so.
 
-Source: two-component mixture of log response times (as in rapid-guessing models, Schnipke & Scrams 1997), anchored. False alarms: at 40 % below the
-pace the ratio is still under 1. A client reports these times, so their absence says nothing and their presence can be forged: they
-only ever count against. Cost: one look-up of the pair and three sums a vote.
+Source: two-component mixture of log response times (as in rapid-guessing models, Schnipke & Scrams 1997), anchored.
+False alarms: at 40 % below the pace the ratio is still under 1. A client reports these times, so their absence says
+nothing and their presence can be forged: they only ever count against. Cost: one look-up of the pair and three sums a
+vote.
 """
 
 import numpy as np

@@ -15,9 +15,11 @@ from ranking.reliability import Reliability
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """Verdicts on all players, suspect clusters, and what they rest on. `tastes` is None where there were too many styles to find any.
+    """Verdicts on all players, suspect clusters, and what they rest on. `tastes` is None where there were too many
+    styles to find any.
 
-    `vote_weight` (n_votes,), in the order of `votes`: the reliability of the player, less what a gate takes from votes on its style.
+    `vote_weight` (n_votes,), in the order of `votes`: the reliability of the player, less what a gate takes from
+    votes on its style.
     """
 
     votes: VoteTable
@@ -31,8 +33,8 @@ class Review:
 def review(votes: VoteTable, players: PlayerTable, *, party: Ints | None = None) -> Review:
     """Judge all players by all their votes. party (n_styles,): whose interest each style is (its own, unless given).
 
-    First the tastes of the crowd are found (ranking.reliability), then every vote is compared with what they expect without its player,
-    then the signals speak. Votes whose `expected` is known already keep it.
+    First the tastes of the crowd are found (ranking.reliability), then every vote is compared with what they expect
+    without its player, then the signals speak. Votes whose `expected` is known already keep it.
     """
     tastes = None
     if len(votes) and np.isnan(votes.expected).all():
@@ -44,7 +46,8 @@ def review(votes: VoteTable, players: PlayerTable, *, party: Ints | None = None)
     verdicts = sweep.verdicts(players)
     weight = verdicts.reliability[votes.player]
     if tastes is not None:
-        # The gate's part alone: the mixture's own view of the voter is one opinion among the signals, and not counted twice.
+        # The gate's part alone: the mixture's own view of the voter is one opinion among the signals, and not counted
+        # twice.
         own = tastes.weight[np.searchsorted(tastes.voter, votes.player)]
         weight = weight * np.divide(tastes.vote_weight, own, out=np.ones_like(own), where=own > 1e-9)
     return Review(votes, verdicts, sweep.clusters(players, verdicts), tastes, weight, sweep)
@@ -56,7 +59,7 @@ def _tastes(votes: VoteTable, players: PlayerTable, party: Ints | None) -> Relia
         return None
     _, segment = np.unique(players.segment, return_inverse=True)
     n_segments = int(segment.max(initial=0)) + 1
-    several = 1 < n_segments and n_styles**2 * n_segments <= MAX_CELLS and n_segments <= _MOST_SEGMENTS
+    several = n_segments > 1 and n_styles**2 * n_segments <= MAX_CELLS and n_segments <= _MOST_SEGMENTS
     comparisons = Comparisons.from_arrays(
         votes.left,
         votes.right,

@@ -1,24 +1,29 @@
 """Click farms: telephones that repeat one sequence of taps at the same time, whatever is on their pictures.
 
-The sides of sixteen decided answers in a row are one number of sixteen bits. Two players who have the same number in the same three minutes (two
-overlapping divisions of the clock, so that 90 seconds of jitter cannot hide it) agree by chance once in 65 536 comparisons, or more often if both lean to a
-side, which their share of left says. Of two players who agree again later each further answer counts anew. From the sum the logarithm of
-how many comparisons were made is taken off. Without times the position in the player's own sequence takes the place of the clock.
+The sides of sixteen decided answers in a row are one number of sixteen bits. Two players who have the same number in
+the same three minutes (two overlapping divisions of the clock, so that 90 seconds of jitter cannot hide it) agree by
+chance once in 65 536 comparisons, or more often if both lean to a side, which their share of left says. Of two
+players who agree again later each further answer counts anew. From the sum the logarithm of how many comparisons were
+made is taken off. Without times the position in the player's own sequence takes the place of the clock.
 
-Source: shingles with a content-defined sample (winnowing, Schleimer et al. 2003): one window in four, chosen by its own bits, so that equal sequences
-are sampled equally. False alarms: chance agreements are paid for by the comparisons; sequences of a pattern or of one side are left out, for two
-honest lefties are no farm. Cost: half a look-up a vote.
+Source: shingles with a content-defined sample (winnowing, Schleimer et al. 2003): after the first 64 answers one
+window in four, chosen by its own bits, so that equal sequences are sampled equally. False alarms: chance agreements
+are paid for by the comparisons; sequences of a pattern or of one side are left out, for two honest lefties are no
+farm. Cost: half a look-up a vote.
 """
 
 import numpy as np
 
 from game.abuse.evidence import WAY, WAYS, Bools, Floats, Ints, PlayerTable, Rows, Sums, VoteTable
-from ranking.voter_kinds import LAGS
+from ranking.voter_kinds import LAGS, totals
 
 WINDOW = 16
 BUCKET_S = 180.0
 _SAMPLE = 4
+_WHOLE = 64
 _MARGIN = 2.0
+_BEYOND_CHANCE = 2.5
+_PER_FOLLOWER = 2.0
 _BITS = 1 << 31
 # An edge between two players that is worth so many nats, comparisons paid, joins them in a farm.
 JOIN_NATS = 8.0
@@ -37,10 +42,8 @@ class SameSequence:
         # For each pair of players: nats, and where in the second one's sequence they agreed last.
         self._edge_sums = Sums(1)
         self._edge_last = Sums(1)
-        self._edge_of = Sums(2)
         # For each player: decided answers so far, the last fifteen of them as bits, and comparisons made.
         self._players = Sums(3)
-        self._best = Sums(1)
 
     def add(self, votes: VoteTable) -> None:
         decided = votes.decided
@@ -65,7 +68,8 @@ class SameSequence:
         table[known, 0] += counts
         table[known, 1] = bits[ends] & ((1 << (WINDOW - 1)) - 1)
 
-        sampled = (index >= WINDOW - 1) & _telling(bits) & (_mix(bits) % np.uint64(_SAMPLE) == 0)
+        # A short acquaintance is looked at whole: of five windows a sample may be none.
+        sampled = (index >= WINDOW - 1) & _telling(bits) & ((index < _WHOLE) | (_mix(bits) % np.uint64(_SAMPLE) == 0))
         if not sampled.any():
             return
         player, bits, index, at = player[sampled], bits[sampled], index[sampled], at[sampled]
@@ -86,7 +90,8 @@ class SameSequence:
         )
         window = self._windows.of((bucket << WINDOW) | bits)
         first = self._first.reach(self._windows.size)
-        # Whoever had a window first stands for all who have it; numbers are stored one up, so that 0 means "nobody yet".
+        # Whoever had a window first stands for all who have it; numbers are stored one up, so that 0 means "nobody
+        # yet".
         fresh = first[window, 0] == 0
         at_first = np.full(self._windows.size, np.iinfo(np.int64).max)
         np.minimum.at(at_first, window[fresh], player[fresh])
@@ -107,33 +112,45 @@ class SameSequence:
         self._edge_sums.add(edge, (worth * fresh_share)[:, None])
         ends = np.r_[starts[1:], True]
         last[edge[ends]] = np.maximum(last[edge[ends]], index[ends] + 1)
-        nats = self._edge_sums[edge][:, 0]
-        best = self._best.reach(max(int(player.max()), int(leader.max())) + 1)[:, 0]
-        np.maximum.at(best, player, nats)
-        np.maximum.at(best, leader, nats)
 
     def weigh(self, players: Ints, table: PlayerTable) -> Floats:
-        del table
         ratio = np.zeros((players.size, len(WAYS)))
+        first, second, nats = self._agreements(max(len(table), int(players.max(initial=-1)) + 1))
+        best = np.full(max(len(table), int(players.max(initial=-1)) + 1), -np.inf)
+        np.maximum.at(best, first, nats)
+        np.maximum.at(best, second, nats)
         compared = self._players[players][:, 2]
-        nats = self._best[players][:, 0]
-        ratio[:, WAY["farmed"]] = np.where(compared > 0, nats - np.log1p(compared) - _MARGIN, 0.0)
+        # Who agrees with nobody has been compared as well, and is cleared by as much as a first agreement would have
+        # weighed.
+        alone = -np.log1p(compared) - _MARGIN
+        ratio[:, WAY["farmed"]] = np.where(compared > 0, np.maximum(best[players], alone), 0.0)
         return ratio
 
-    def farms(self, n_players: int) -> Ints:
-        """(n_players,): number of the farm of each player, -1 for none: connected players whose agreement is no chance."""
-        label = np.arange(n_players)
-        keys = self._edges.keys
-        a, b = keys // _BITS, keys % _BITS
+    def _agreements(self, n_players: int) -> tuple[Ints, Ints, Floats]:
+        """(first, second, nats) of every pair of players who agreed somewhere, comparisons paid.
+
+        All who share a window agree with the one who had it first. Where several do so beyond chance, each is the
+        likelier for the others.
+        """
+        first, second = self._edges.keys // _BITS, self._edges.keys % _BITS
+        known = np.flatnonzero((first < n_players) & (second < n_players))
+        first, second, nats = first[known], second[known], self._edge_sums[known][:, 0]
         compared = self._players.reach(n_players)[:, 2]
-        known = (a < n_players) & (b < n_players)
-        a, b, nats = a[known], b[known], self._edge_sums[np.flatnonzero(known)][:, 0]
-        strong = nats - np.log1p(np.maximum(compared[a], compared[b])) - _MARGIN >= JOIN_NATS
-        a, b = a[strong], b[strong]
+        nats = nats - np.log1p(np.maximum(compared[first], compared[second])) - _MARGIN
+        followers = totals(first, nats > _BEYOND_CHANCE, n_players)[first]
+        return first, second, nats + np.where(nats > _BEYOND_CHANCE, _PER_FOLLOWER * np.clip(followers - 1, 0, 5), 0.0)
+
+    def farms(self, n_players: int) -> Ints:
+        """(n_players,): number of the farm of each player, -1 for none: connected players whose agreement is no
+        chance.
+        """
+        label = np.arange(n_players)
+        first, second, nats = self._agreements(n_players)
+        first, second = first[nats >= JOIN_NATS], second[nats >= JOIN_NATS]
         while True:
             before = label.copy()
-            np.minimum.at(label, a, label[b])
-            np.minimum.at(label, b, label[a])
+            np.minimum.at(label, first, label[second])
+            np.minimum.at(label, second, label[first])
             if (label == before).all():
                 break
         _, place, size = np.unique(label, return_inverse=True, return_counts=True)
@@ -141,7 +158,14 @@ class SameSequence:
         return np.asarray(number[place])
 
     def measures(self, player: int) -> dict[str, float]:
-        return {"longest_agreement_nats": float(self._best[np.array([player])][0, 0])}
+        keys = self._edges.keys
+        everyone = max(player, int((keys // _BITS).max(initial=0)), int((keys % _BITS).max(initial=0))) + 1
+        first, second, nats = self._agreements(everyone)
+        mine = (first == player) | (second == player)
+        return {
+            "agrees_with": float(mine.sum()),
+            "nats_of_best_agreement": round(float(nats[mine].max()), 1) if mine.any() else 0.0,
+        }
 
 
 def _mix(bits: Ints) -> np.ndarray:
@@ -160,6 +184,8 @@ def _telling(bits: Ints) -> Bools:
 
 
 def _surprise(bits: Ints) -> Floats:
-    """Nats by which equal windows surprise: sixteen answers of two players who both take left as often as this window does."""
+    """Nats by which equal windows surprise: sixteen answers of two players who both take left as often as this window
+    does.
+    """
     share = np.bitwise_count(bits) / WINDOW
     return np.asarray(-WINDOW * np.log(share**2 + (1 - share) ** 2))

@@ -1,11 +1,12 @@
 """The shape of play: a rhythm, a pace or a day that hands, eyes and people do not have.
 
-Three things are looked at. The spread of a player's log response times (people vary by 0.3 to 0.6, a script hardly at all), compared with the crowd's
-own spread. Answers in less than 300 ms, in which nobody has compared two pictures. And the hours of one day in which there was play: twelve are many,
-twenty are a machine.
+Three things are looked at. The spread of a player's log response times (people vary by 0.3 to 0.6, a script hardly at
+all), compared with the crowd's own spread. Answers in less than 300 ms, in which nobody has compared two pictures.
+And the hours of one day in which there was play: twelve are many, twenty are a machine.
 
-Source: log-variance is nearly normal, with variance 2/n (Bartlett & Kendall 1946); beta-binomial for the quick answers. False alarms: coarse or constant
-clocks of a whole crowd move the comparison with them; a double tap now and then is expected. Cost: five sums a vote.
+Source: log-variance is nearly normal, with variance 2/n (Bartlett & Kendall 1946); beta-binomial for the quick
+answers. False alarms: coarse or constant clocks of a whole crowd move the comparison with them; a double tap now and
+then is expected. Cost: five sums a vote.
 """
 
 import numpy as np

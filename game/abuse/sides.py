@@ -1,10 +1,12 @@
 """Always the same side: how much better "one side, by rule" explains the answers than a person's own leaning does.
 
-Honest people lean: the spread is a mixture of Beta distributions (ranking.voter_kinds), wide enough for the laboratory observers of whom a third
-lean by more than three standard errors and the furthest answers 63 : 37. A rule slips once in thirty.
+Honest people lean: the spread is a mixture of Beta distributions (ranking.voter_kinds), wide enough for the
+laboratory observers of whom a third lean by more than three standard errors and the furthest answers 63 : 37. A rule
+slips once in thirty.
 
-Source: answers by position as a kind of worker (Bugakova et al. 2019, factorBT); beta-binomial likelihood ratio. False alarms: 70 : 30 over a
-thousand votes is worth less than nothing; 20 of 20 is worth 9 nats. Cost: two sums a vote.
+Source: answers by position as a kind of worker (Bugakova et al. 2019, factorBT); beta-binomial likelihood ratio.
+False alarms: 70 : 30 over a thousand votes is worth less than nothing; 20 of 20 is worth 9 nats. Cost: two sums a
+vote.
 """
 
 import numpy as np

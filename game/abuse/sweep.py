@@ -12,10 +12,12 @@ from game.abuse.links import Groups, Links
 from game.abuse.push import Push
 from game.abuse.same_sequence import SameSequence
 from game.abuse.verdict import Verdicts, conclude
+from ranking.voter_kinds import totals
 
 Kind = TypeVar("Kind")
 
-# The crowd is looked at again when it has grown by a fifth: its pace and its prices drift slowly, and a look costs all players.
+# The crowd is looked at again when it has grown by a fifth: its pace and its prices drift slowly, and a look costs
+# all players.
 _RECALIBRATE = 1.2
 # A group by address alone can chain through cafés; beyond this it says nothing.
 _LARGEST_GROUP = 60
@@ -23,7 +25,9 @@ _LARGEST_GROUP = 60
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Players who belong together and are suspect together: `by` device, address, payee, invitation or equal sequences."""
+    """Players who belong together and are suspect together: `by` device, address, payee, invitation or equal
+    sequences.
+    """
 
     members: Ints
     by: tuple[str, ...]
@@ -80,7 +84,9 @@ class Sweep:
         )
 
     def _linked(self, players: Ints, table: PlayerTable, alone: Floats) -> Floats:
-        """What links add to the evidence of pushing: the best of suspecting the linked group, or those of one invitation, together."""
+        """What links add to the evidence of pushing: the best of suspecting the linked group, or those of one
+        invitation, together.
+        """
         best = alone.copy()
         for group in (self._small(self.groups(table)).of, _siblings(table)):
             mine = group[players]
@@ -102,23 +108,36 @@ class Sweep:
         return replace(groups, of=np.where(large, UNKNOWN, groups.of))
 
     def clusters(self, table: PlayerTable, verdicts: Verdicts) -> tuple[Cluster, ...]:
-        """Groups of players who are linked or repeat each other, and of whom at least two, and most, are suspect."""
+        """Groups of players who are linked or repeat each other, and who are suspect on average; verdicts: of all
+        players.
+        """
         p = np.zeros(len(table))
         p[verdicts.player] = verdicts.p_abusive
-        found = []
         farms = self._sequences.farms(len(table))
         groups = self.groups(table)
-        for label, by in ((farms, None), (groups.of, groups.by)):
-            size = np.bincount(label[label >= 0])
-            total = np.bincount(label[label >= 0], weights=p[label >= 0])
-            for g in np.flatnonzero((size >= 2) & (total > 0.5 * size)).tolist():
-                members = np.flatnonzero(label == g)
-                found.append(Cluster(members, ("sequence",) if by is None else by[g], float(total[g] / size[g])))
+        found = [Cluster(members, ("sequence",), mean) for _, members, mean in _suspect(farms, p)]
+        for g, members, mean in _suspect(groups.of, p):
+            # One hand behind one farm is one cluster, however many things give it away.
+            same = [k for k, other in enumerate(found) if np.isin(members, other.members).mean() > 0.8]
+            if same:
+                k = same[0]
+                found[k] = replace(found[k], by=tuple(sorted({*found[k].by, *groups.by[g]})))
+            else:
+                found.append(Cluster(members, groups.by[g], mean))
         return tuple(sorted(found, key=lambda c: (-c.members.size, int(c.members[0]))))
 
     def measures(self, player: int) -> dict[str, dict[str, float]]:
         """The figures of each signal for one player, for an operator to check."""
         return {signal.name: signal.measures(player) for signal in self.signals}
+
+
+def _suspect(label: Ints, p: Floats) -> list[tuple[int, Ints, float]]:
+    """(label, members, mean p) of each group of two or more whose members are mostly suspect; p (n_players,)."""
+    known = label[label >= 0]
+    size = np.bincount(known)
+    total = totals(known, p[label >= 0], size.size)
+    chosen = np.flatnonzero((size >= 2) & (total > 0.5 * size)).tolist()
+    return [(g, np.flatnonzero(label == g), float(total[g] / size[g])) for g in chosen]
 
 
 def _siblings(table: PlayerTable) -> Ints:

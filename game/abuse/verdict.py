@@ -1,9 +1,12 @@
-"""From evidence to a standing: trusted, watched or muted, with reasons that a player can read and figures that an operator can check.
+"""From evidence to a standing: trusted, watched or muted, with reasons that a player can read and figures that an
+operator can check.
 
-Every signal says for each way of voting unfairly how many nats it is worth against an honest player. They are added, with the logarithm of how common
-the way is, and normalised: that is `p_abusive`. Two rules keep taste safe. A player is *muted* only on evidence that is free of content (sides, rhythm, pace,
-gold pairs, equal sequences, and reliably choosing one party beyond what a lover of it does); agreement with others alone can lower a player's
-weight, and that is "watched". And what one player, one device or one linked group can move in a test is bounded whatever the standing (`bounded`).
+Every signal says for each way of voting unfairly how many nats it is worth against an honest player. They are added,
+with the logarithm of how common the way is, and normalised: that is `p_abusive`. Two rules keep taste safe. A player
+is *muted* only on evidence that is free of content (sides, rhythm, pace, gold pairs, equal sequences, and reliably
+choosing one party beyond what a lover of it does); agreement with others alone can lower a player's weight, and that
+is "watched". And what one player, one device or one linked group can move in a test is bounded whatever the standing
+(`bounded`).
 """
 
 from dataclasses import dataclass
@@ -13,11 +16,13 @@ import numpy as np
 from scipy.special import expit, logsumexp
 
 from game.abuse.evidence import WAY, WAYS, Floats, Ints
+from ranking.voter_kinds import totals
 
 Standing = Literal["trusted", "watched", "muted"]
 STANDINGS: Final[tuple[Standing, ...]] = ("trusted", "watched", "muted")
 
-# How common each way is among players, before anything is seen of one. Pushing and demoting carry the prior of their signal.
+# How common each way is among players, before anything is seen of one. Pushing and demoting carry the prior of their
+# signal.
 PRIOR: Final = {
     "random": 0.02,
     "one_sided": 0.01,
@@ -31,11 +36,14 @@ PRIOR: Final = {
 }
 WATCH_AT: Final = 0.5
 MUTE_AT: Final = 0.97
-"""P(abusive) by content-free evidence alone from which a player is muted. Calibrated on honest crowds: docs/fair-votes.md."""
+"""P(abusive) by content-free evidence alone from which a player is muted. Calibrated on honest crowds:
+docs/fair-votes.md.
+"""
 MUTE_VOTES: Final = 8
 """Nobody is muted on fewer votes than this."""
 
-# Many accounts on one telephone cost their weight beyond one telephone's cap (`bounded`); being several is no reason to be silenced.
+# Many accounts on one telephone cost their weight beyond one telephone's cap (`bounded`); being several is no reason
+# to be silenced.
 _NEVER_MUTED_FOR: Final = ("multiplied", "contrary")
 
 
@@ -107,8 +115,9 @@ REASONS: Final = {
 class Verdicts:
     """What is concluded of many players, one entry each, and why.
 
-    `log_odds` and `p_abusive` by all evidence; `p_free` by content-free evidence alone; `standing` indexes STANDINGS; `reliability` is the weight of the
-    player's votes (0 when muted); `ways` (n, len(WAYS)) the probability of each way; `nats` (n_signals, n, len(WAYS)) what each signal said.
+    `log_odds` and `p_abusive` by all evidence; `p_free` by content-free evidence alone; `standing` indexes STANDINGS;
+    `reliability` is the weight of the player's votes (0 when muted); `ways` (n, len(WAYS)) the probability of each
+    way; `nats` (n_signals, n, len(WAYS)) what each signal said.
     """
 
     player: Ints
@@ -143,7 +152,9 @@ class Verdicts:
 def conclude(
     player: Ints, votes: Ints, nats: Floats, *, signals: tuple[str, ...], content_free: tuple[bool, ...]
 ) -> Verdicts:
-    """Combine what the signals say. nats: (n_signals, n, len(WAYS)); content_free: for each signal, whether it may mute."""
+    """Combine what the signals say. nats: (n_signals, n, len(WAYS)); content_free: for each signal, whether it may
+    mute.
+    """
     prior = np.log([PRIOR[way] for way in WAYS])
     ways = nats.sum(axis=0) + prior
     log_odds = logsumexp(ways, axis=1)
@@ -171,17 +182,18 @@ def conclude(
 
 
 def bounded(weight: Floats, holder: Ints, *, most_votes: float = 40.0, most_share: float = 0.01) -> Floats:
-    """Weights of the votes on one test, no holder's together more than the larger of `most_votes` and `most_share` of all.
+    """Weights of the votes on one test, no holder's together more than the larger of `most_votes` and `most_share` of
+    all.
 
-    holder: who casts each vote, from 0: a player, a device or a linked group (call it once for each, narrowest first); -1 for nobody's, never
-    cut. All votes of a holder above the bound are scaled alike, whatever the verdict on it. The share is of what remains, so it is
-    solved by repetition; weights only fall.
+    holder: who casts each vote, from 0: a player, a device or a linked group (call it once for each, narrowest
+    first); -1 for nobody's, never cut. All votes of a holder above the bound are scaled alike, whatever the verdict
+    on it. The share is of what remains, so it is solved by repetition; weights only fall.
     """
     weight = weight.copy()
     known = holder >= 0
     if not known.any():
         return weight
-    held = np.bincount(holder[known], weights=weight[known])
+    held = totals(holder[known], weight[known], int(holder.max()) + 1)
     capped = held.copy()
     loose = float(weight[~known].sum())
     for _ in range(50):

@@ -13,6 +13,7 @@ from rich.table import Table
 from game.abuse.evidence import UNKNOWN, PlayerTable, VoteTable
 from game.abuse.review import Review, review
 from game.abuse.verdict import REASONS, STANDINGS
+from ranking.reliability import Gate
 from server.commands import BadInput, console, progress
 from server.files.votes_csv import Named, VotesFile, read_votes
 
@@ -27,13 +28,15 @@ Ints = NDArray[np.int64]
 
 @click.command()
 @click.argument("votes_csv", metavar="VOTES.csv", type=click.Path(path_type=Path))
-@click.option("--json", "json_out", metavar="OUT", type=click.Path(path_type=Path), help="All of it as JSON (- is stdout).")
+@click.option(
+    "--json", "json_out", metavar="OUT", type=click.Path(path_type=Path), help="All of it as JSON (- is stdout)."
+)
 def command(votes_csv: Path, json_out: Path | None) -> None:
     """Says how far each voter of VOTES.csv can be believed.
 
-    Needs the columns left, right, choice and voter, and uses took_ms, at, segment, session, device and address where they are there; also gold
-    (left or right: the answer known to be right), payee, inviter (a voter), and party_left and party_right (whose interest each side is). Votes of
-    a voter without `at` are taken in the order of the lines.
+    Needs the columns left, right, choice and voter, and uses took_ms, at, segment, session, device and address where
+    they are there; also gold (left or right: the answer known to be right), payee, inviter (a voter), and party_left
+    and party_right (whose interest each side is). Votes of a voter without `at` are taken in the order of the lines.
     """
     with progress() as bar:
         task = bar.add_task(f"Reading {votes_csv.name}", total=3)
@@ -96,17 +99,27 @@ def as_json(file: VotesFile, judged: Review) -> dict[str, Any]:
             for k in order.tolist()
         ],
         "clusters": [
-            {"voters": [voter.names[k] for k in cluster.members.tolist()], "by": list(cluster.by), "p_abusive": cluster.p_abusive}
+            {
+                "voters": [voter.names[k] for k in cluster.members.tolist()],
+                "by": list(cluster.by),
+                "p_abusive": cluster.p_abusive,
+            }
             for cluster in judged.clusters
         ],
-        "styles_pushed": [] if judged.tastes is None else [
-            {"style": file.styles[gate.item], "z": round(gate.z, 2), "always": gate.always, "expected": round(gate.expected, 1), "voters": gate.voters}
-            for gate in judged.tastes.gates
+        "styles_pushed": [
+            {
+                "style": file.styles[gate.item],
+                "z": round(gate.z, 2),
+                "always": gate.always,
+                "expected": round(gate.expected, 1),
+                "voters": gate.voters,
+            }
+            for gate in _gates(judged)
         ],
         "summary": {name: int((verdicts.standing == k).sum()) for k, name in enumerate(STANDINGS)},
         "votes": len(judged.votes),
         "reasons": {code: {"zh": reason.zh, "en": reason.en} for code, reason in REASONS.items()},
-    }  # fmt: skip
+    }
 
 
 def show(file: VotesFile, judged: Review) -> None:
@@ -134,13 +147,18 @@ def show(file: VotesFile, judged: Review) -> None:
     for cluster in judged.clusters[:MOST_ROWS]:
         names = ", ".join(voter.names[k] for k in cluster.members[:8].tolist())
         more = " …" if cluster.members.size > 8 else ""
-        out.print(f"{cluster.members.size} voters belong together by {', '.join(cluster.by)}: {names}{more}", markup=False)
-    for gate in () if judged.tastes is None else judged.tastes.gates:
         out.print(
-            f"{file.styles[gate.item]}: {gate.always} of {gate.voters} voters chose it every time, {gate.expected:.0f} expected.", markup=False
+            f"{cluster.members.size} voters belong together by {', '.join(cluster.by)}: {names}{more}", markup=False
         )
+    for gate in _gates(judged):
+        always = f"{gate.always} of {gate.voters} voters chose it every time"
+        out.print(f"{file.styles[gate.item]}: {always}, {gate.expected:.0f} expected.", markup=False)
     counts = ", ".join(f"{int((verdicts.standing == k).sum())} {name}" for k, name in enumerate(STANDINGS))
     out.print(f"{len(voter.names)} voters, {len(judged.votes)} votes: {counts}.")
+
+
+def _gates(judged: Review) -> tuple[Gate, ...]:
+    return () if judged.tastes is None else judged.tastes.gates
 
 
 def _codes(file: VotesFile, column: str) -> Ints | None:
@@ -186,7 +204,9 @@ def _party_of_style(votes: VoteTable, n_styles: int) -> Ints:
 
 
 def _most_frequent(voter: Named, column: Named | None) -> Ints | None:
-    """The name that each voter has most often in a column (the first of equals), as a code; -1 where it is always empty."""
+    """The name that each voter has most often in a column (the first of equals), as a code; -1 where it is always
+    empty.
+    """
     if column is None:
         return None
     width = len(column.names)
