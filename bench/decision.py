@@ -7,7 +7,7 @@
 Parts: `select` (votes until the leader, or the top k, is right; uniform deals beside), `stop` (errors of both rules
 when one looks every 50 votes, in worlds made to fool them), `honest` (shown probability against truth, coverage of
 the leader's interval), `forecast` (votes still needed), `quote` (the quoted range), `probe` (a bought leader),
-`audiences` (what fitting several audiences together saves).
+`audiences` (what fitting several audiences together saves), `cost` (of a deal and of a decision).
 Everything runs on the shipped planner, fit and rules; worlds are those of ranking/simulate.py. Standard errors are
 by bootstrap over worlds, or binomial for shares.
 """
@@ -468,6 +468,37 @@ def _together(world: World, rng: np.random.Generator) -> tuple[float, list[float
     return float(len(counts)), regret
 
 
+def cost(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Microseconds of processor time: a deal from the planned queue, a deal chosen on the spot; a decision."""
+    rows = []
+    for n in arguments.n:
+        rng = np.random.default_rng([arguments.seed, 8, n])
+        world = simulate.realistic(n, rng)
+        planner = Planner(n, Goal(KEEP[n]), rng)
+        *_, (scores, _) = simulate.study(world, planner, rng, votes=600, look_every=200)
+        session = simulate.session_length(n)
+        planned, popped, chosen = np.inf, np.inf, np.inf
+        for round_ in range(20):
+            # The quickest of twenty: whatever else the machine does only ever adds.
+            planner.update(scores, in_flight=())
+            planned = min(planned, _microseconds(planner.plan, 256))
+            voters = [f"{round_} queue {v}" for v in range(200 // session)] * session
+            popped = min(popped, _microseconds(lambda p=planner, v=voters: [p.deal(one) for one in v], len(voters)))
+            planner.update(scores, in_flight=())
+            voters = [f"{round_} {v}" for v in range(200 // session)] * session
+            chosen = min(chosen, _microseconds(lambda p=planner, v=voters: [p.deal(one) for one in v], len(voters)))
+        decided = min(_microseconds(lambda s=scores, g=Goal(KEEP[n]): decide(s, g), 1) for _ in range(20))
+        rows.append({"n": n, "plan_us": planned, "deal_from_queue_us": popped, "deal_on_the_spot_us": chosen,
+                     "decide_us": decided})  # fmt: skip
+    return rows
+
+
+def _microseconds(work: Callable[[], object], times: int) -> float:
+    started = time.process_time()
+    work()
+    return (time.process_time() - started) / times * 1e6
+
+
 # ---- the command ---------------------------------------------------------------------------------------------------
 
 PARTS: dict[str, Callable[[argparse.Namespace], list[dict[str, Any]]]] = {
@@ -478,6 +509,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], list[dict[str, Any]]]] = {
     "quote": quotes,
     "probe": probes,
     "audiences": audiences,
+    "cost": cost,
 }
 
 

@@ -78,12 +78,13 @@ def source(tables: dict[tuple[int, int], np.ndarray], command: str) -> str:
         "# Axes of each entry: likely/proven, confidence, indifference, quantile, as listed in ranking/quote.py;",
         f"# 0: more than {HORIZON} votes.",
         "",
+        "# fmt: off",
         f"HORIZON = {HORIZON}",
         "",
         "VOTES: dict[tuple[int, int], tuple[int, ...]] = {",
     ]
     for (n, keep), table in sorted(tables.items()):
-        lines.append(f"    ({n}, {keep}): (  # fmt: skip")
+        lines.append(f"    ({n}, {keep}): (")
         rows = table.reshape(-1, len(QUANTILES))
         lines += ["        " + " ".join(f"{int(v) if np.isfinite(v) else 0}," for v in row) for row in rows]
         lines.append("    ),")

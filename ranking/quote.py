@@ -38,6 +38,9 @@ MOST_SEGMENTS: Final = 50
 OFFERED: Final = (0.9, 0.95, 0.99)
 """The confidences that every quote is laid beside."""
 
+UNSEEN_STEP: Final = 0.5  # log votes from one confidence of the table to the next, where none was seen to end
+UNSEEN_RULE: Final = 1.0  # and from likely to proven
+
 _FINE: Final = np.linspace(0.005, 0.995, 199)
 
 
@@ -212,25 +215,31 @@ def _fine_table(n: int, keep: int) -> Floats:
     Between its quantiles, and beyond the last one that the horizon showed, log votes run straight in the normal score:
     a lognormal tail, which is what these times have.
     """
-    stored = np.array(quote_table.VOTES[n, keep], dtype=np.float64)
-    rows = stored.reshape(-1, len(QUANTILES))
+    shape = (len(RULES), len(CONFIDENCES), len(INDIFFERENCES))
+    stored = np.array(quote_table.VOTES[n, keep], dtype=np.float64).reshape(*shape, len(QUANTILES))
     score = np.array([NormalDist().inv_cdf(q) for q in QUANTILES])
     fine = np.array([NormalDist().inv_cdf(float(q)) for q in _FINE])
-    out = np.empty((len(rows), len(fine)))
-    for at, row in enumerate(rows):
+    out = np.empty((*shape, len(fine)))
+    for rule, confidence, indifference in np.ndindex(*shape):
+        row = stored[rule, confidence, indifference]
         known = row > 0.0
-        if known.sum() < 3:
-            # Hardly any test of this kind ended: all that is known is that it takes longer than was looked.
-            out[at] = log(quote_table.HORIZON) + 0.8 * (fine + 1.0)
-            continue
-        x, y = score[known], np.log(row[known])
-        slope = np.polynomial.polynomial.polyfit(x[len(x) // 2 - 1 :], y[len(x) // 2 - 1 :], 1)[1]
-        inside = np.interp(fine, x, y)
-        above, below = fine > x[-1], fine < x[0]
-        inside[above] = y[-1] + max(float(slope), 0.3) * (fine[above] - x[-1])
-        inside[below] = y[0] + 0.3 * (fine[below] - x[0])
-        out[at] = inside
-    return out.reshape(len(RULES), len(CONFIDENCES), len(INDIFFERENCES), len(fine))
+        if known.sum() >= 3:
+            out[rule, confidence, indifference] = _lognormal_tails(score[known], np.log(row[known]), fine)
+        elif confidence:
+            # Hardly any test of this kind ended: it is taken to cost the usual step more than the lesser promise.
+            out[rule, confidence, indifference] = out[rule, confidence - 1, indifference] + UNSEEN_STEP
+        else:
+            out[rule, confidence, indifference] = out[0, confidence, indifference] + UNSEEN_RULE
+    return out
+
+
+def _lognormal_tails(score: Floats, logs: Floats, fine: Floats) -> Floats:
+    slope = np.polynomial.polynomial.polyfit(score[len(score) // 2 - 1 :], logs[len(score) // 2 - 1 :], 1)[1]
+    inside = np.interp(fine, score, logs)
+    above, below = fine > score[-1], fine < score[0]
+    inside[above] = logs[-1] + max(float(slope), 0.3) * (fine[above] - score[-1])
+    inside[below] = logs[0] + 0.3 * (fine[below] - score[0])
+    return np.asarray(inside)
 
 
 def _along(points: Floats, values: Floats, at: float) -> Floats:
