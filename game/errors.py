@@ -95,3 +95,39 @@ class SegmentInvalid(GameRefusal):
     """Segment "{segment}": {problem}"""
 
     code = "segment_invalid"
+
+
+class CaseClosed(GameRefusal):
+    """This case was judged already ({state}); open a new one if there is new evidence."""
+
+    code = "case_closed"
+
+
+class FourEyesNeeded(GameRefusal):
+    """Money is moved by two persons: one proposes, and another one, signed in to the console, approves."""
+
+    code = "four_eyes_needed"
+
+
+class NothingToAppeal(GameRefusal):
+    """Your account is in good standing; there is nothing to contest."""
+
+    code = "nothing_to_appeal"
+
+
+class AppealOpen(GameRefusal):
+    """Your appeal of {at} is being read by a person; its answer comes first."""
+
+    code = "appeal_open"
+
+
+class AppealAnswered(GameRefusal):
+    """This appeal was answered already ({state})."""
+
+    code = "appeal_answered"
+
+
+class ReversalDone(GameRefusal):
+    """This payment was taken back already."""
+
+    code = "reversal_done"

@@ -79,4 +79,34 @@ CATALOGUE: dict[str, Words] = {
     "goal_impossible": Words(422, "从 {styles} 款中选 {keep} 款不可行;至少选 1 款,并少于款式总数。"),
     "test_field_invalid": Words(422, "{field}:{problem}"),
     "segment_invalid": Words(422, "人群“{segment}”:{problem}"),
+    # the merchant's side
+    "idempotency_in_progress": Words(
+        409, "同一个请求正在处理,请稍后再试。", "The same call is under way; ask again in a moment."
+    ),
+    "idempotency_key_invalid": Words(
+        422, "Idempotency-Key 应为 1 到 200 个可见字符。", "An Idempotency-Key has 1 to 200 visible ASCII characters."
+    ),
+    "picture_refused": Words(422, "“{name}”不能使用。"),
+    "picture_empty": Words(422, "“{name}”是空文件,请重新选择图片。"),
+    "picture_too_heavy": Words(413, "“{name}”有 {megabytes} MB,最大 {limit_mb} MB。"),
+    "picture_format": Words(422, "“{name}”不是 JPEG、PNG 或 WebP 图片。"),
+    "picture_too_large": Words(422, "“{name}”像素太多。"),
+    "picture_too_small": Words(422, "“{name}”像素太少。"),
+    "picture_too_long": Words(422, "“{name}”是长条图,请裁成 3:4。"),
+    "picture_truncated": Words(422, "“{name}”不完整或已损坏。"),
+    "picture_animated": Words(422, "“{name}”是动图,请选一张静态图片。"),
+    "picture_polyglot": Words(422, "“{name}”里还藏有别的文件。"),
+    "folder_refused": Words(422, "文件夹或 zip 不能使用。"),
+    "goal_refused": Words(422, "目标不可行:{reason}"),
+    "quote_refused": Words(422, "算不出报价:{reason}"),
+    "order_refused": Words(422, "算不出首单:{reason}"),
+    "sales_refused": Words(422, "销量表{place}:{why_zh}", "Sales{place_en}: {why}"),
+    "webhook_url_refused": Words(
+        422, "回调地址应为公网 https 地址。", "A webhook's address is a public https address."
+    ),
+    "keys_need_a_person": Words(
+        403, "密钥只能登录控制台后由本人管理。", "Keys are managed by a person in the console, not by a key."
+    ),
+    "too_many_webhooks": Words(409, "最多 {limit} 个回调地址。", "At most {limit} webhooks."),
+    "too_many_keys": Words(409, "最多 {limit} 个有效密钥。", "At most {limit} live keys."),
 }

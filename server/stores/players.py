@@ -220,3 +220,20 @@ async def weights(conn: AsyncConnection, since_ids: Sequence[UUID]) -> dict[UUID
         )
     )
     return {row.player_id: row.weight for row in rows}
+
+
+async def set_standing(
+    conn: AsyncConnection, player_id: UUID, *, standing: str, reasons: Sequence[str], weight: float, hold_s: int
+) -> None:
+    """Write what is thought of a player now; the verdict behind it is on record (`server.stores.standings.record`)."""
+    await conn.execute(
+        sa.update(players)
+        .where(players.c.player_id == player_id)
+        .values(standing=standing, standing_reasons=list(reasons), weight=weight, hold_s=hold_s)
+    )
+
+
+async def set_hold(conn: AsyncConnection, hold_s: dict[UUID, int]) -> None:
+    """Write how long the grants of these players are held from now on."""
+    for player_id, seconds in sorted(hold_s.items()):
+        await conn.execute(sa.update(players).where(players.c.player_id == player_id).values(hold_s=seconds))

@@ -69,6 +69,24 @@ CREATE TABLE caps (
     CONSTRAINT ck_caps_caps_not_negative CHECK (day_g >= 0 and total_g >= 0)
 );
 
+CREATE TABLE cases (
+    case_id UUID NOT NULL,
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    state TEXT DEFAULT 'open' NOT NULL,
+    opened_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    opened_by TEXT NOT NULL,
+    reasons TEXT[] DEFAULT '{}' NOT NULL,
+    suggestion TEXT NOT NULL,
+    evidence JSONB DEFAULT '{}' NOT NULL,
+    judged_at TIMESTAMP WITH TIME ZONE,
+    judged_by TEXT,
+    note TEXT DEFAULT '' NOT NULL,
+    CONSTRAINT pk_cases PRIMARY KEY (case_id),
+    CONSTRAINT ck_cases_state_known CHECK (state in ('open', 'lifted', 'upheld')),
+    CONSTRAINT ck_cases_judged_has_moment CHECK ((state = 'open') = (judged_at is null))
+);
+
 CREATE TABLE claims (
     player_id UUID NOT NULL,
     day DATE NOT NULL,
@@ -174,6 +192,14 @@ CREATE TABLE idempotency_keys (
     CONSTRAINT pk_idempotency_keys PRIMARY KEY (owner, key)
 );
 
+CREATE TABLE influence (
+    test_id UUID NOT NULL,
+    player_id UUID NOT NULL,
+    factor REAL NOT NULL,
+    CONSTRAINT pk_influence PRIMARY KEY (test_id, player_id),
+    CONSTRAINT ck_influence_factor_in_range CHECK (factor >= 0 and factor <= 1)
+);
+
 CREATE TABLE invitations (
     invitee_id UUID NOT NULL,
     inviter_id UUID NOT NULL,
@@ -208,6 +234,24 @@ CREATE TABLE pictures (
     warnings TEXT[] NOT NULL,
     kept_at TIMESTAMP WITH TIME ZONE NOT NULL,
     CONSTRAINT pk_pictures PRIMARY KEY (key)
+);
+
+CREATE TABLE platform_risks (
+    player_id UUID NOT NULL,
+    platform TEXT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    level TEXT NOT NULL,
+    rank SMALLINT,
+    reason TEXT DEFAULT '' NOT NULL,
+    CONSTRAINT pk_platform_risks PRIMARY KEY (player_id, platform)
+);
+
+CREATE TABLE player_links (
+    player_id UUID NOT NULL,
+    kind TEXT NOT NULL,
+    digest BYTEA NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_player_links PRIMARY KEY (player_id, kind, digest)
 );
 
 CREATE TABLE players (
@@ -246,6 +290,28 @@ CREATE TABLE reserved_days (
     reserved_g BIGINT NOT NULL,
     CONSTRAINT pk_reserved_days PRIMARY KEY (scope_id, day),
     CONSTRAINT ck_reserved_days_reserved_not_negative CHECK (reserved_g >= 0)
+);
+
+CREATE TABLE result_checks (
+    test_id UUID NOT NULL,
+    verdict_no BIGINT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    votes INTEGER NOT NULL,
+    chosen SMALLINT[] NOT NULL,
+    holds BOOLEAN,
+    share REAL,
+    share_to_flip REAL,
+    n_removed INTEGER,
+    CONSTRAINT pk_result_checks PRIMARY KEY (test_id, verdict_no)
+);
+
+CREATE TABLE result_flags (
+    test_id UUID NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    chosen_before SMALLINT[] NOT NULL,
+    chosen_after SMALLINT[] NOT NULL,
+    cleared_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_result_flags PRIMARY KEY (test_id)
 );
 
 CREATE TABLE seals (
@@ -315,6 +381,23 @@ CREATE TABLE trees (
     CONSTRAINT ck_trees_applied_not_negative CHECK (applied_g >= 0)
 );
 
+CREATE TABLE verdicts (
+    verdict_no BIGINT GENERATED ALWAYS AS IDENTITY,
+    player_id UUID NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    standing TEXT NOT NULL,
+    reasons TEXT[] DEFAULT '{}' NOT NULL,
+    weight REAL NOT NULL,
+    p_abusive REAL NOT NULL,
+    votes INTEGER NOT NULL,
+    evidence JSONB NOT NULL,
+    who TEXT NOT NULL,
+    case_id UUID,
+    CONSTRAINT pk_verdicts PRIMARY KEY (verdict_no),
+    CONSTRAINT ck_verdicts_standing_known CHECK (standing in ('trusted', 'watched', 'muted')),
+    CONSTRAINT ck_verdicts_weight_in_range CHECK (weight >= 0 and weight <= 1)
+);
+
 CREATE TABLE votes (
     player_id UUID NOT NULL,
     matchup_id UUID NOT NULL,
@@ -354,6 +437,22 @@ CREATE TABLE api_keys (
     CONSTRAINT fk_api_keys_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchants (merchant_id)
 );
 
+CREATE TABLE appeals (
+    appeal_id UUID NOT NULL,
+    player_id UUID NOT NULL,
+    case_id UUID,
+    text TEXT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    state TEXT DEFAULT 'open' NOT NULL,
+    answer TEXT,
+    answered_at TIMESTAMP WITH TIME ZONE,
+    answered_by TEXT,
+    CONSTRAINT pk_appeals PRIMARY KEY (appeal_id),
+    CONSTRAINT ck_appeals_state_known CHECK (state in ('open', 'lifted', 'upheld')),
+    CONSTRAINT ck_appeals_answered_has_answer CHECK ((state = 'open') = (answer is null)),
+    CONSTRAINT fk_appeals_case_id FOREIGN KEY(case_id) REFERENCES cases (case_id)
+);
+
 CREATE TABLE applications (
     player_id UUID NOT NULL,
     application_id UUID NOT NULL,
@@ -364,6 +463,29 @@ CREATE TABLE applications (
     CONSTRAINT pk_applications PRIMARY KEY (player_id, application_id),
     CONSTRAINT ck_applications_something_applied CHECK (times > 0 and amount_g > 0),
     CONSTRAINT fk_applications_tree_id FOREIGN KEY(tree_id) REFERENCES trees (tree_id)
+);
+
+CREATE TABLE case_players (
+    case_id UUID NOT NULL,
+    player_id UUID NOT NULL,
+    CONSTRAINT pk_case_players PRIMARY KEY (case_id, player_id),
+    CONSTRAINT fk_case_players_case_id FOREIGN KEY(case_id) REFERENCES cases (case_id)
+);
+
+CREATE TABLE case_reversals (
+    transfer_id UUID NOT NULL,
+    case_id UUID NOT NULL,
+    player_id UUID NOT NULL,
+    amount_g INTEGER NOT NULL,
+    proposed_by UUID NOT NULL,
+    proposed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    approved_by UUID,
+    approved_at TIMESTAMP WITH TIME ZONE,
+    reversal_id UUID,
+    CONSTRAINT pk_case_reversals PRIMARY KEY (transfer_id),
+    CONSTRAINT ck_case_reversals_four_eyes CHECK (approved_by <> proposed_by),
+    CONSTRAINT ck_case_reversals_approved_is_done CHECK ((approved_by is null) = (reversal_id is null)),
+    CONSTRAINT fk_case_reversals_case_id FOREIGN KEY(case_id) REFERENCES cases (case_id)
 );
 
 CREATE TABLE damage_reports (
@@ -490,6 +612,17 @@ CREATE TABLE staff (
     CONSTRAINT pk_staff PRIMARY KEY (user_id),
     CONSTRAINT uq_staff_login UNIQUE (login),
     CONSTRAINT fk_staff_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchants (merchant_id)
+);
+
+CREATE TABLE staff_links (
+    merchant_id UUID NOT NULL,
+    kind TEXT NOT NULL,
+    digest BYTEA NOT NULL,
+    added_by TEXT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_staff_links PRIMARY KEY (merchant_id, kind, digest),
+    CONSTRAINT ck_staff_links_kind_known CHECK (kind in ('device', 'phone', 'payee', 'player')),
+    CONSTRAINT fk_staff_links_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchants (merchant_id)
 );
 
 CREATE TABLE style_tests (
@@ -621,6 +754,10 @@ CREATE TABLE webhook_deliveries (
     CONSTRAINT fk_webhook_deliveries_webhook_id FOREIGN KEY(webhook_id) REFERENCES webhooks (webhook_id) ON DELETE CASCADE
 );
 
+CREATE INDEX ix_appeals_player_id ON appeals (player_id);
+
+CREATE INDEX ix_appeals_state_at ON appeals (state, at);
+
 CREATE INDEX ix_applications_tree_id ON applications (tree_id);
 
 CREATE INDEX ix_audit_lines_object_id ON audit_lines (object_id);
@@ -628,6 +765,12 @@ CREATE INDEX ix_audit_lines_object_id ON audit_lines (object_id);
 CREATE INDEX ix_awards_owed ON awards (earned_at) WHERE transfer_id IS NULL;
 
 CREATE INDEX ix_awards_player_id ON awards (player_id);
+
+CREATE INDEX ix_case_players_player_id ON case_players (player_id);
+
+CREATE INDEX ix_case_reversals_case_id ON case_reversals (case_id);
+
+CREATE INDEX ix_cases_state_opened_at ON cases (state, opened_at);
 
 CREATE INDEX ix_console_sessions_user_id ON console_sessions (user_id);
 
@@ -651,6 +794,8 @@ CREATE INDEX ix_order_moves_order_id ON order_moves (order_id);
 
 CREATE INDEX ix_platform_identities_player_id ON platform_identities (player_id);
 
+CREATE INDEX ix_player_links_digest ON player_links (kind, digest);
+
 CREATE INDEX ix_player_sessions_device ON player_sessions (device);
 
 CREATE INDEX ix_player_sessions_player_id ON player_sessions (player_id);
@@ -663,6 +808,8 @@ CREATE INDEX ix_reservations_open_budget_id ON reservations (budget_id) WHERE re
 
 CREATE INDEX ix_reservations_open_look_at ON reservations (look_at) WHERE released_at IS NULL;
 
+CREATE INDEX ix_staff_links_digest ON staff_links (kind, digest);
+
 CREATE INDEX ix_style_tests_merchant_id_created_at ON style_tests (merchant_id, created_at, test_id);
 
 CREATE INDEX ix_style_tests_open ON style_tests (state) WHERE state IN ('running', 'paused');
@@ -670,6 +817,8 @@ CREATE INDEX ix_style_tests_open ON style_tests (state) WHERE state IN ('running
 CREATE INDEX ix_transfers_player_id_seq ON transfers (player_id, seq) WHERE player_id IS NOT NULL;
 
 CREATE INDEX ix_transfers_seq ON transfers USING brin (seq) WITH (pages_per_range = 32);
+
+CREATE INDEX ix_verdicts_player_id ON verdicts (player_id, verdict_no);
 
 CREATE INDEX ix_votes_answered_at ON votes USING brin (answered_at) WITH (pages_per_range = 32);
 
@@ -680,6 +829,10 @@ CREATE INDEX ix_webhook_deliveries_due ON webhook_deliveries (next_at) WHERE sta
 CREATE INDEX ix_webhook_deliveries_webhook_id ON webhook_deliveries (webhook_id, delivery_id);
 
 CREATE INDEX ix_webhooks_merchant_id ON webhooks (merchant_id);
+
+CREATE UNIQUE INDEX ix_appeals_open_player ON appeals (player_id) WHERE state = 'open';
+
+CREATE UNIQUE INDEX ix_cases_open_subject ON cases (subject) WHERE state = 'open';
 
 CREATE UNIQUE INDEX uq_prize_boxes_set_aside ON prize_boxes (tree_id, player_id) WHERE given_back_at IS NULL AND gone_at IS NULL;
 
@@ -798,6 +951,9 @@ create or replace trigger fulfilment_orders_stay before delete or truncate on fu
     for each statement execute function refuse_change();
 
 create or replace trigger seals_append_only before update or delete or truncate on seals
+    for each statement execute function refuse_change();
+
+create or replace trigger verdicts_append_only before update or delete or truncate on verdicts
     for each statement execute function refuse_change();
 
 create or replace trigger votes_append_only before update or delete or truncate on votes
