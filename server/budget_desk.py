@@ -20,7 +20,7 @@ from server.flows.reserve_block import reserve_block
 from server.flows.return_undealt import return_undealt
 from server.ids import uuid7
 from server.stores import budgets
-from server.stores.db import AsyncEngine, reading, transaction
+from server.stores.db import AsyncEngine, DatabaseAway, reading, transaction
 
 log = structlog.get_logger()
 

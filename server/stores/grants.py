@@ -6,7 +6,6 @@ settlement against voiding (the row lock decides which end it is; the other find
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -61,50 +60,6 @@ create or replace trigger grants_stay before delete or truncate on grants
     for each statement execute function refuse_change()
 """,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class HeldColumns:
-    """Grants to hold, as columns of equal length."""
-
-    player_id: Sequence[UUID]
-    matchup_id: Sequence[UUID]
-    test_id: Sequence[UUID]
-    block_id: Sequence[UUID]
-    amount_g: Sequence[int]
-    created_at: Sequence[datetime]
-    held_until: Sequence[datetime]
-
-
-HOLD = """
-insert into grants (player_id, matchup_id, test_id, block_id, amount_g, created_at, held_until, kind)
-select t.*, $8
-from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::int[], $6::timestamptz[], $7::timestamptz[])
-    as t(player_id, matchup_id, test_id, block_id, amount_g, created_at, held_until)
-order by 1, 2
-on conflict do nothing
-returning matchup_id
-"""
-
-
-async def hold(connection: asyncpg.Connection, columns: HeldColumns, *, kind: str = "per_vote") -> set[UUID]:
-    """Hold grants in one statement; returns the matchup ids that were new (a grant that exists stays as it is).
-
-    `connection` is a bare asyncpg connection, for the desk's hot path; asyncpg keeps the statement prepared. Moves no
-    balance: the grams lie in the block already.
-    """
-    rows = await connection.fetch(
-        HOLD,
-        columns.player_id,
-        columns.matchup_id,
-        columns.test_id,
-        columns.block_id,
-        columns.amount_g,
-        columns.created_at,
-        columns.held_until,
-        kind,
-    )
-    return {row[0] for row in rows}
 
 
 _BALANCES = """

@@ -24,7 +24,8 @@ from server.flows.reserve_block import reserve_block
 from server.ids import uuid7
 from server.stores import ledger, players, votes
 from server.stores.db import engine_from, transaction
-from server.stores.invariants import all_laws, audit, every_law
+from server.stores.invariants import LAWS, SealLaw, audit
+from server.stores.seals import CHAINS
 
 TICKET_LIFE = timedelta(minutes=10)
 DEEP = os.environ.get("XUANKUAN_DEEP") == "1"
@@ -163,8 +164,8 @@ class Bookkeeping:
             return await ledger.balance(conn, account)
 
     async def broken_laws(self, *, seals_too: bool = False) -> dict[str, tuple[dict, ...]]:
-        """What an audit finds, by the law's code; empty when all is well."""
-        laws = every_law() if seals_too else all_laws()
+        """Which laws of the books an audit finds broken, by their code; empty when all is well."""
+        laws = [*LAWS, *map(SealLaw, CHAINS)] if seals_too else LAWS
         found = [finding async for finding in audit(self.engine, laws, connections=1)]
         return {finding.code: finding.rows for finding in found if not finding.holds}
 

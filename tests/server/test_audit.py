@@ -42,7 +42,10 @@ async def keeping(engine) -> Bookkeeping:
 
 async def test_whole_books_break_no_law(keeping):
     assert await keeping.broken_laws(seals_too=True) == {}
-    assert await CheckInvariants(keeping.engine).run(keeping.clock.now) == 0
+    job = CheckInvariants(keeping.engine)
+    await job.run(keeping.clock.now)
+    assert job.findings
+    assert all(finding.holds for finding in job.findings)
 
 
 async def test_an_empty_database_breaks_no_law(engine):
@@ -190,7 +193,7 @@ async def test_more_offenders_than_can_be_read_are_counted_as_more(keeping):
         "select gen_random_uuid(), 'player', gen_random_uuid(), 'g', 0, 5 from generate_series(1, 50)",
     )
     job = CheckInvariants(keeping.engine)
-    assert await job.run(keeping.clock.now) > 0
+    await job.run(keeping.clock.now)
     (finding,) = [each for each in job.findings if each.code == "balance_is_fold_of_transfers"]
     assert len(finding.rows) == 20
     assert finding.more

@@ -398,7 +398,7 @@ async def test_four_processes_and_kill_minus_nine_spend_not_a_gram_too_much(keep
     votes = 4_000 if DEEP else 600
     test_id = await keeping.a_test(votes=votes)
     player_ids = await keeping.players(30)
-    kills = 12 if DEEP else 3
+    kills = 12 if DEEP else 2
 
     async def start() -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(

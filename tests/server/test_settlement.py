@@ -330,6 +330,6 @@ def test_whatever_happens_in_whatever_order_no_law_is_broken(database):
         Programme.run, Programme.engine = staticmethod(run), engine
         machine = Programme.TestCase
         machine.settings = settings(
-            deadline=None, max_examples=300 if DEEP else 6, stateful_step_count=50 if DEEP else 25, print_blob=True
+            deadline=None, max_examples=300 if DEEP else 8, stateful_step_count=50 if DEEP else 25, print_blob=True
         )
         machine().runTest()
