@@ -5,17 +5,24 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from rewards import ledger as books
 from rewards.errors import BelowFloor, ConflictingTransfer, NotReversible
 from rewards.ledger import Account, AccountKind, Book, Posting, Reason
+from server.commands.rights import command as rights
+from server.flows.return_budget import return_budget
 from server.flows.reverse_transfer import reverse_transfer
 from server.ids import uuid7
+from server.jobs.release_blocks import ReleaseBlocks
+from server.jobs.seal_books import SealBooks
+from server.jobs.settle_grants import SettleGrants
 from server.stores import ledger
-from server.stores.db import transaction
+from server.stores.db import engine_from, transaction
 from server.stores.rights import FACTS, statements
 from tests.server.books import DEEP, Bookkeeping, a_transfer, in_a_loop_of_its_own
 
@@ -134,24 +141,54 @@ async def test_the_database_itself_refuses_to_rewrite_the_books(module_engine, s
             await conn.execute(sa.text(statement))
 
 
-async def test_the_services_own_role_has_no_right_to_rewrite_them_either(engine):
+@pytest.fixture
+async def service_engine(engine, database):
+    """An engine whose connections have the service's own role, with the rights of the script and no others."""
     role = f"service_{uuid7().hex}"
-    deposit = a_transfer(50)
-    async with engine.connect() as conn:
+    async with transaction(engine) as conn:
         await conn.execute(sa.text(f'create role "{role}"'))
         for statement in statements(role):
             await conn.execute(sa.text(statement))
-        await conn.execute(sa.text(f'set local role "{role}"'))
-        assert await ledger.post(conn, [deposit]) == [Posting.NEW]
-        assert await ledger.balance(conn, deposit.credit) == 50
-        for table in (*FACTS, "accounts"):
-            for attempt in (f"delete from {table}", f"alter table {table} disable trigger all"):
-                savepoint = await conn.begin_nested()
-                with pytest.raises(DBAPIError, match=r"permission denied|must be owner"):
+        await conn.execute(sa.text(f"alter database {make_url(database).database} set role = '{role}'"))
+    service_engine = engine_from(database, pool_size=3)
+    yield service_engine
+    await service_engine.dispose()
+    async with transaction(engine) as conn:
+        await conn.execute(sa.text("reset role"))
+        await conn.execute(sa.text(f'drop owned by "{role}"'))
+        await conn.execute(sa.text(f'drop role "{role}"'))
+
+
+async def test_the_services_own_role_can_do_all_its_work_and_rewrite_nothing(service_engine):
+    keeping = Bookkeeping(service_engine)
+    test_id, player = await keeping.a_test(votes=50), await keeping.a_player()
+    block = await keeping.a_block(test_id, wanted_g=100)
+    await keeping.votes(5, test_id=test_id, block_id=block.id, player_ids=[player])
+    assert await SettleGrants(service_engine).run(keeping.clock.now) == 5
+    keeping.clock.now = block.releasable_at
+    async with transaction(service_engine) as conn:
+        await return_budget(conn, test_id, now=keeping.clock.now)
+    assert await ReleaseBlocks(service_engine).run(keeping.clock.now) == 1
+    assert await SealBooks(service_engine).seal_all(keeping.clock.now) == 1
+    assert await keeping.broken_laws(seals_too=True) == {}
+    for table in (*FACTS, "accounts"):
+        for attempt in (
+            f"delete from {table}",
+            f"truncate {table}",
+            f"alter table {table} disable trigger all",
+            "set session_replication_role = replica",
+        ):
+            with pytest.raises(DBAPIError, match=r"permission denied|must be owner"):
+                async with transaction(service_engine) as conn:
                     await conn.execute(sa.text(attempt))
-                await savepoint.rollback()
-        # A role belongs to the whole server: leaving without a commit leaves nothing behind.
-        await conn.rollback()
+
+
+async def test_the_script_of_rights_is_for_a_role_and_for_nothing_that_only_looks_like_one():
+    said = CliRunner().invoke(rights, ["xuankuan_service"])
+    assert (said.exit_code, 'grant select, insert on transfers to "xuankuan_service";' in said.output) == (0, True)
+    for name in ('x"; drop table votes; --', "", "角色"):
+        said = CliRunner().invoke(rights, [name])
+        assert (said.exit_code, "cannot be the name of a role" in said.output) == (2, True)
 
 
 RAW = """
