@@ -322,6 +322,16 @@ async def growing_tree(conn: AsyncConnection, player_id: UUID, *, lock: bool = F
     return await find_tree(conn, tree_id, lock=lock) if tree_id is not None else None
 
 
+async def paid_choices_cap(conn: AsyncConnection, player_id: UUID) -> int | None:
+    """How many paid choices a day this player was promised when their tree was planted; None without a tree."""
+    cap = await conn.scalar(
+        sa.select(trees.c.terms["paid_choices_per_day"].as_integer())
+        .join(tree_members, tree_members.c.tree_id == trees.c.tree_id)
+        .where(tree_members.c.player_id == player_id, tree_members.c.harvested_at.is_(None))
+    )
+    return int(cap) if cap is not None else None
+
+
 async def trees_of(conn: AsyncConnection, player_id: UUID) -> list[Tree]:
     """All trees that this player ever grew, oldest first."""
     rows = await conn.execute(

@@ -10,11 +10,15 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rewards.economy import Economy, Variety, cost_per_vote_millifen, liability_fen, percentile
+from server.stores import budgets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgrammeNumbers:
-    """Where the programme stands. Money in fen, a vote's cost in thousandths of one; None where nothing says it yet."""
+    """Where the programme stands. Money in fen, a vote's cost in thousandths of one; None where nothing says it yet.
+
+    `planned_g` and `spent_g` (settled or promised) are those of all open budgets together.
+    """
 
     wallets_g: int
     held_g: int
@@ -38,6 +42,8 @@ class ProgrammeNumbers:
     growing_trees: int
     boxes_promised: int
     boxes_free: int
+    planned_g: int
+    spent_g: int
 
 
 _TOTALS = """
@@ -81,7 +87,9 @@ from (select count(*) as votes, sum(amount_g) as grams from grants where state =
 """
 
 
-async def programme_numbers(conn: AsyncConnection, *, economy: Economy, since: datetime) -> ProgrammeNumbers:
+async def programme_numbers(
+    conn: AsyncConnection, *, economy: Economy, now: datetime, since: datetime
+) -> ProgrammeNumbers:
     """All of it as it is now; days to ripe by the trees that ripened `since` then.
 
     Grams in wallets, held and owed are valued at the first variety of the economy, those in trees at their own terms.
@@ -89,6 +97,7 @@ async def programme_numbers(conn: AsyncConnection, *, economy: Economy, since: d
     totals = (await conn.execute(sa.text(_TOTALS))).one()
     others = (await conn.execute(sa.text(_OTHERS))).one()
     trees = (await conn.execute(sa.text(_TREES))).all()
+    spendings = await budgets.spending(conn, now=now)
     ripe = list(await conn.scalars(sa.text(_RIPE), {"since": since}))
     variety: Variety = economy.varieties[0]
     loose_g = totals.wallets_g + others.held_g + others.owed_g
@@ -121,4 +130,6 @@ async def programme_numbers(conn: AsyncConnection, *, economy: Economy, since: d
         growing_trees=others.growing_trees,
         boxes_promised=others.boxes_promised,
         boxes_free=others.boxes_free,
+        planned_g=sum(one.planned_g for one in spendings),
+        spent_g=sum(one.budget.settled_g + one.budget.reserved_g for one in spendings),
     )

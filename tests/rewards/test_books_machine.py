@@ -12,9 +12,17 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from rewards import budgets, farm, grants, ledger
 from rewards.budgets import Block, Purchase, Purse, Rate
@@ -726,10 +734,15 @@ class TheProgramme(RuleBasedStateMachine):
         assert sorted((order.tree_id, order.player_id) for order in self.facts.orders.values()) == sorted(shares)
 
 
-TestTheProgramme = TheProgramme.TestCase
-TestTheProgramme.settings = settings(
-    law,
-    max_examples=10_000 if DEEP else 50,
-    stateful_step_count=50 if DEEP else 30,
-    suppress_health_check=list(HealthCheck),
-)
+# Hypothesis remembers all that it has tried, so ten thousand runs go in parts.
+@pytest.mark.parametrize("part", range(20 if DEEP else 1))
+def test_any_order_of_all_operations_keeps_every_law_of_the_books(part):
+    run_state_machine_as_test(
+        TheProgramme,
+        settings=settings(
+            law,
+            max_examples=500 if DEEP else 50,
+            stateful_step_count=50 if DEEP else 30,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -2,15 +2,18 @@
 
 import asyncio
 import json
+import math
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from prometheus_client import CollectorRegistry
 
 from rewards.economy import DEFAULT, changed
 from rewards.prizes import OrderState
 from server.cli import cli
+from server.jobs.measure_programme import MeasureProgramme
 from server.stores import farm
 from server.stores.db import engine_from, transaction
 from server.stores.programme import programme_numbers
@@ -75,7 +78,9 @@ async def test_the_numbers_are_those_of_the_books(database: str, tmp_path: Path)
         await give(service, other, 100)
         await other.call("POST", "/v1/farm/applications", {"times": 1})
         async with service.engine.connect() as conn:
-            seen = await programme_numbers(conn, economy=SMALL, since=service.clock() - timedelta(days=30))
+            seen = await programme_numbers(
+                conn, economy=SMALL, now=service.clock(), since=service.clock() - timedelta(days=30)
+            )
         assert (seen.redeemed_g, seen.trees_g, seen.wallets_g) == (400, 50, 7 + 57)
         assert seen.given_g == seen.redeemed_g + seen.trees_g + seen.wallets_g == 514
         assert seen.liability_fen == -(-(50 + 64) * 1_300 // 400)
@@ -83,3 +88,7 @@ async def test_the_numbers_are_those_of_the_books(database: str, tmp_path: Path)
         assert (seen.days_to_ripe_p50, seen.growing_trees) == (1, 1)
         assert (seen.boxes_promised, seen.boxes_free) == (0, 2)
         assert (seen.valid_votes, seen.cost_per_vote_millifen) == (0, None)
+        registry = CollectorRegistry()
+        await MeasureProgramme(service.engine, SMALL, registry).run(service.clock())
+        assert registry.get_sample_value("xuankuan_programme_liability_fen") == seen.liability_fen
+        assert math.isnan(registry.get_sample_value("xuankuan_programme_cost_per_vote_millifen") or 0)

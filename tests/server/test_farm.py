@@ -99,6 +99,9 @@ async def test_terms_stay_as_they_were_when_the_tree_was_planted(database: str, 
         database, tmp_path, **{"apple.requirement_g": 9_999, "applications_per_day": 1, "daily_claim_g": 1}
     ) as service:
         old, new = await service.phone(), await service.phone("新朋友")
+        async with service.engine.connect() as conn:
+            assert await farm.paid_choices_cap(conn, player_id_of(old)) == 20
+            assert await farm.paid_choices_cap(conn, player_id_of(new)) is None
         seen = await view(old)
         assert seen["tree"]["requirement_g"] == 400
         assert seen["rules"]["terms"]["frozen"] is True
