@@ -19,6 +19,7 @@ from server.config import Config
 from server.jobs.all import jobs_of
 from server.migrations import upgrade
 from server.ports import Shell
+from server.stores.db import engine_from
 from server.worker import Worker
 
 log = structlog.get_logger()
@@ -81,14 +82,17 @@ async def api(config: Config, *, reuse_port: bool = False) -> AsyncIterator[tupl
 
 @contextlib.asynccontextmanager
 async def working(shell: Shell) -> AsyncIterator[None]:
-    """All background jobs, beside whatever else runs."""
-    worker = Worker(shell.engine, jobs_of(shell), shell.metrics, shell.clock)
+    """All background jobs, beside whatever else runs, on connections of their own: a crowd of players cannot starve them."""
+    assert shell.config.database_url
+    engine = engine_from(shell.config.database_url, pool_size=6)
+    worker = Worker(engine, jobs_of(dataclasses.replace(shell, engine=engine)), shell.metrics, shell.clock)
     task = asyncio.create_task(worker.run(), name="worker")
     try:
         yield
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        await engine.dispose()
 
 
 async def until_told() -> None:

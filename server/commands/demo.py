@@ -20,7 +20,7 @@ from rich.text import Text
 from game.conclusions import VERDICT_WORDS, Verdict, shown_percent
 from game.style_test import StyleTest, TestState
 from rewards.economy import Economy
-from server.commands import BadInput, console, run
+from server.commands import BadInput, console
 from server.config import Config, ConfigRefused
 from server.files.test_folder import FolderRefused, read_test_folder
 from server.flows.fund_merchant import fund_merchant
@@ -29,10 +29,10 @@ from server.flows.import_test import import_test
 from server.flows.launch_test import launch_test
 from server.report.load import report_of
 from server.report.render import write_reports
-from server.running import api, configure_logging, database_of, migrated, working
+from server.running import api, configure_logging, database_of, migrated, run, working
 from server.shoppers import Tally, crowd, read_world
 from server.stores import snapshots, tests
-from server.stores.db import AsyncEngine, reading, transaction
+from server.stores.db import AsyncEngine, DatabaseAway, reading, transaction
 from server.stores.snapshots import Snapshot
 
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "summer-dresses"
@@ -74,7 +74,8 @@ async def _demo(config: Config, *, once: bool, shoppers: int, seed: int | None) 
         tally = Tally()
         stop = _stop_signal()
         playing = asyncio.create_task(
-            crowd(base_url, read_world(SAMPLE), shoppers=shoppers, seed=seed, tally=tally), name="shoppers"
+            crowd(base_url, read_world(SAMPLE), shoppers=shoppers, seed=seed, tally=tally, arrive_over_s=25.0),
+            name="shoppers",
         )
         decided = await _watch(screen, shell.engine, test, tally, playing, stop, once=once)
         if decided and not once and not stop.is_set():
@@ -163,11 +164,14 @@ async def _watch(
     """Show the ranking moving until the test is decided, the shoppers have gone home, or somebody stops it."""
     live = Live(console=screen, refresh_per_second=4, transient=False) if screen.is_terminal else None
     said = -1
+    snapshot, state = None, TestState.RUNNING
     with live or contextlib.nullcontext():
         while not stop.is_set():
-            async with reading(engine) as conn:
-                snapshot = await snapshots.latest(conn, test.test_id)
-                state = (await tests.states(conn, [test.test_id]))[test.test_id]
+            # A database that is away for a moment comes back by itself; what is shown just stands still meanwhile.
+            with contextlib.suppress(DatabaseAway):
+                async with reading(engine) as conn:
+                    snapshot = await snapshots.latest(conn, test.test_id)
+                    state = (await tests.states(conn, [test.test_id]))[test.test_id]
             if live is not None:
                 live.update(_picture(test, snapshot, tally, state))
             elif snapshot is not None and snapshot.votes // 500 > said:
