@@ -34,7 +34,7 @@ async def pay_awards(
     one order. When the programme's budget is short, the awards stay on record as owed (`server.jobs.pay_owed_awards`).
     Raises what posting `together` raises.
     """
-    fresh = [award for award in earned if await farm.record_award(conn, award, now=now)]
+    fresh = await farm.record_awards(conn, earned, now=now) if earned else []
     await pay_recorded(conn, fresh, together=together, economy=economy, now=now)
     return fresh
 
@@ -53,8 +53,8 @@ async def pay_recorded(
             raise
         await ledger.post(conn, [*funding, *together])
         return False
-    for award, payment in zip(owed, payments, strict=True):
-        await farm.mark_paid(conn, award, payment.id)
+    if owed:
+        await farm.mark_paid(conn, [(award, payment.id) for award, payment in zip(owed, payments, strict=True)])
     return True
 
 

@@ -486,22 +486,43 @@ async def record_claim(
 # --- awards ---------------------------------------------------------------------------------------
 
 
-async def record_award(conn: AsyncConnection, award: Award, *, now: datetime) -> bool:
-    """Write that an award is owed; False when its fact was awarded before."""
-    done = await conn.execute(
-        insert(awards)
-        .values(kind=award.kind, fact=award.fact, player_id=award.player_id, amount_g=award.amount_g, earned_at=now)
-        .on_conflict_do_nothing()
+async def record_awards(conn: AsyncConnection, earned: Sequence[Award], *, now: datetime) -> list[Award]:
+    """Write that awards are owed, in one statement; returns those whose facts were not awarded before."""
+    rows = await conn.execute(
+        sa.text(
+            """
+insert into awards (kind, fact, player_id, amount_g, earned_at)
+select *, :now from unnest(:kinds, :facts, :players, :amounts) as t(kind, fact, player_id, amount_g)
+order by kind, fact
+on conflict do nothing
+returning kind, fact
+"""
+        ).bindparams(
+            sa.bindparam("now", now, type_=sa.DateTime(timezone=True)),
+            sa.bindparam("kinds", [award.kind for award in earned], type_=ARRAY(sa.Text)),
+            sa.bindparam("facts", [award.fact for award in earned], type_=ARRAY(sa.Text)),
+            sa.bindparam("players", [award.player_id for award in earned], type_=ARRAY(sa.Uuid)),
+            sa.bindparam("amounts", [award.amount_g for award in earned], type_=ARRAY(sa.Integer)),
+        )
     )
-    return done.rowcount == 1
+    fresh = {(row.kind, row.fact) for row in rows}
+    return [award for award in earned if (award.kind, award.fact) in fresh]
 
 
-async def mark_paid(conn: AsyncConnection, award: Award, transfer_id: UUID) -> None:
-    """Write by which transfer an award was paid."""
+async def mark_paid(conn: AsyncConnection, paid: Sequence[tuple[Award, UUID]]) -> None:
+    """Write by which transfers awards were paid."""
     await conn.execute(
-        sa.update(awards)
-        .where(awards.c.kind == award.kind, awards.c.fact == award.fact, awards.c.transfer_id.is_(None))
-        .values(transfer_id=transfer_id)
+        sa.text(
+            """
+update awards a set transfer_id = t.transfer_id
+from unnest(:kinds, :facts, :transfers) as t(kind, fact, transfer_id)
+where a.kind = t.kind and a.fact = t.fact and a.transfer_id is null
+"""
+        ).bindparams(
+            sa.bindparam("kinds", [award.kind for award, _ in paid], type_=ARRAY(sa.Text)),
+            sa.bindparam("facts", [award.fact for award, _ in paid], type_=ARRAY(sa.Text)),
+            sa.bindparam("transfers", [transfer_id for _, transfer_id in paid], type_=ARRAY(sa.Uuid)),
+        )
     )
 
 
