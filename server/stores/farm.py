@@ -488,6 +488,7 @@ async def record_claim(
 
 async def record_awards(conn: AsyncConnection, earned: Sequence[Award], *, now: datetime) -> list[Award]:
     """Write that awards are owed, in one statement; returns those whose facts were not awarded before."""
+    assert len({(award.kind, award.fact) for award in earned}) == len(earned), "a fact is awarded once"
     rows = await conn.execute(
         sa.text(
             """
