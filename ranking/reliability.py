@@ -12,6 +12,7 @@ our own (docs/fair-votes.md).
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -35,6 +36,7 @@ others do.
 """
 
 FAN_SD: Final = 0.7
+_LIKING_SDS: Final = (0.7, 1.1, 1.6)
 ALWAYS: Final = 0.97
 """How often a colluder does what colluders do."""
 
@@ -46,6 +48,7 @@ _LOO_CELLS: Final = 30_000_000
 # Up to so many votes every step leaves each voter's own votes out; beyond, only the last one does, for no voter
 # weighs much among so many.
 _EXACT_VOTES: Final = 60_000
+_ENOUGH_VOTES: Final = 250_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +116,23 @@ def judge(
     assert tastes >= 2, "with one taste only, every minority is called unreliable"
     world = _World(comparisons, took_ms, gold, party)
     # A taste needs people who have it: a few dozen voters cannot be told apart into four.
-    tastes = min(tastes, 2 + world.n_voters // 60)
-    return _Mixture(world, tastes).fit(iterations, gates=gates)
+    mixture = _Mixture(world, min(tastes, 2 + world.n_voters // 60))
+    share = _ENOUGH_VOTES / max(world.rows.size, 1)
+    if share < 1:
+        # The tastes of a very large crowd are found in a part of it, whole voters chosen by a hash of their place.
+        drawn = (np.arange(world.n_voters) * 0x9E3779B1 % (1 << 32) < share * (1 << 32))[world.voter_of_vote]
+        part = _World(
+            comparisons.subset(drawn),
+            None if took_ms is None else np.asarray(took_ms)[drawn],
+            None if gold is None else np.asarray(gold)[drawn],
+            party,
+        )
+        found = _Mixture(part, mixture.most)
+        found.find(iterations)
+        mixture.adopt(found)
+    else:
+        mixture.find(iterations)
+    return mixture.report(gates=gates)
 
 
 class _World:
@@ -171,6 +189,15 @@ class _World:
         # Every column is relative to a voter who clicks by chance at an honest pace.
         self.careless = np.stack([speed, one_sided - honest_side + speed, patterned + speed], axis=1)
 
+    @cached_property
+    def together(self) -> "_Pairs":
+        return _Pairs(self.left, self.right, self.outcome, self.n)
+
+    @cached_property
+    def by_segment(self) -> "_Pairs":
+        offset = self.segment * self.n
+        return _Pairs(self.left + offset, self.right + offset, self.outcome, self.n * self.n_segments)
+
     def _speed(self, took_ms: Floats, segment: Ints) -> Floats:
         timed = took_ms > 0
         log_ms = np.log(took_ms[timed])
@@ -182,6 +209,16 @@ class _World:
         return Pace.of(mean, n, own).log_ratio(mean, n, own)
 
 
+class _Pairs:
+    """The distinct pairs that were shown, and which of them, with which outcome, each vote is about."""
+
+    def __init__(self, left: Ints, right: Ints, outcome: Ints, n: int) -> None:
+        self.left, self.right = left, right
+        distinct, self.pair = _unique(left * n + right, n * n)
+        self.cell = self.pair * 3 + outcome
+        self.pair_left, self.pair_right = np.divmod(distinct, n)
+
+
 class _Taste:
     """One taste: its strengths by segment, and what every vote looks like to it."""
 
@@ -189,12 +226,9 @@ class _Taste:
         self.world = world
         self.by_segment = by_segment and world.n_segments > 1
         self.n_segments = world.n_segments if self.by_segment else 1
-        offset = world.segment * world.n if self.by_segment else 0
-        self.left, self.right = world.left + offset, world.right + offset
-        key = self.left * (self.n_segments * world.n) + self.right
-        pairs, self.pair = _unique(key, (self.n_segments * world.n) ** 2)
-        self.cell = self.pair * 3 + world.outcome
-        self.pair_left, self.pair_right = np.divmod(pairs, self.n_segments * world.n)
+        pairs = world.by_segment if self.by_segment else world.together
+        self.left, self.right, self.pair, self.cell = pairs.left, pairs.right, pairs.pair, pairs.cell
+        self.pair_left, self.pair_right = pairs.pair_left, pairs.pair_right
         self.precision = 1 / prior_sd**2
         self.strength = np.zeros(self.n_segments * world.n)
         self.side = 0.0
@@ -232,6 +266,12 @@ class _Taste:
             if np.abs(step).max() < 1e-6:
                 break
         self.strength, self.side = theta[:n], float(theta[n])
+
+    def over(self, world: _World) -> "_Taste":
+        """The same taste, to be fitted to other votes."""
+        taste = _Taste(world, by_segment=self.by_segment, prior_sd=float(self.precision**-0.5))
+        taste.strength, taste.side, taste.curvature = self.strength.copy(), self.side, self.curvature
+        return taste
 
     @property
     def pair_gap(self) -> Floats:
@@ -284,6 +324,7 @@ class _Mixture:
         # "Tastes" that are the first one turned over, by people who never hesitate: kept, so that they have a place
         # to be, and not believed.
         self.opposed: list[_Taste] = []
+        self.converged = False
         self._count_kinds()
 
     def _count_kinds(self) -> None:
@@ -293,7 +334,8 @@ class _Mixture:
         self.share = np.array([0.86] + [0.08 / max(g - 1, 1)] * (g - 1) + [0.02] * (rules + len(CARELESS)))
         self.share /= self.share.sum()
 
-    def fit(self, iterations: int, *, gates: bool) -> Reliability:
+    def find(self, iterations: int) -> None:
+        """Tell the tastes and the kinds apart, from nothing."""
         world = self.world
         # What is known before any look at the content: who certainly does not look shall not shape the first consensus.
         free = np.concatenate([world.care[:, None], world.careless], axis=1) + np.log([0.94, 0.02, 0.02, 0.02])
@@ -302,13 +344,26 @@ class _Mixture:
         self.tastes[0].fit(world.base * believed[world.voter], self._centre(self.tastes[0]))
         self.r = believed[:, None]
         exact = world.rows.size <= _EXACT_VOTES
-        converged = self._settle(believed, iterations, exact=exact)
+        self.converged = self._settle(believed, iterations, exact=exact)
         # Only a settled taste may be called none: while it forms, it is made of whoever fits the first one worst, and
         # looks like its opposite.
         for _ in range(_SECOND_THOUGHTS):
             if not self._dissolve():
                 break
-            converged = self._settle(believed, iterations, exact=exact)
+            self.converged = self._settle(believed, iterations, exact=exact)
+
+    def adopt(self, other: "_Mixture") -> None:
+        """Take the tastes that were found in a part of the votes, and fit them to all."""
+        self.most, self.pushed, self.converged = other.most, other.pushed, other.converged
+        self.tastes = [taste.over(self.world) for taste in other.tastes]
+        self.opposed = [taste.over(self.world) for taste in other.opposed]
+        self.pooled = other.pooled.over(self.world)
+        self.share, self.prior_counts = other.share, other.prior_counts
+        self._step(exact=False)
+
+    def report(self, *, gates: bool) -> Reliability:
+        """What is known of every voter and every vote, each without the voter's own votes."""
+        world = self.world
         g = len(self.tastes)
         every = self._expect(exact=True)
         # Whoever pushes one party is as good a judge of all others as anybody: those votes are looked at by the gate,
@@ -337,7 +392,7 @@ class _Mixture:
             expected=expected,
             vote_weight=vote_weight,
             gates=found,
-            converged=converged,
+            converged=self.converged,
         )
 
     def _settle(self, believed: Floats, iterations: int, *, exact: bool) -> bool:
@@ -551,48 +606,32 @@ class _Mixture:
         g = len(self.tastes)
         excuse = np.ones(world.rows.size)
         belief = r[:, :g].sum(axis=1)
-        heard = belief[world.voter] > 0.5
+        heard = np.flatnonzero(belief[world.voter] > 0.5)
         inverse, wins, losses, item = _meetings(world, heard)
         shown = wins + losses
-        many = totals(item, shown, world.n) / np.maximum(np.bincount(item, minlength=world.n), 1)
-        needed = np.where(many >= 3, 3, 2)
-        counted = shown >= needed[item]
+        often = totals(item, shown, world.n) / np.maximum(np.bincount(item, minlength=world.n), 1)
+        counted = shown >= np.where(often >= 3, 3, 2)[item]
         mine = r[world.voter[heard], :g] / belief[world.voter[heard], None]
-        toward = sum(
-            (mine[:, column] * gap[heard] for column, gap in enumerate(self.gaps)), start=np.zeros(int(heard.sum()))
-        )
-        y = world.y[heard]
-        fan, every = fan_sums(np.concatenate([toward, -toward]), np.concatenate([y, 1 - y]), inverse, item.size)
+        toward = np.sum([mine[:, column] * gap[heard] for column, gap in enumerate(self.gaps)], axis=0)
+        toward, won = np.concatenate([toward, -toward]), np.concatenate([world.y[heard], 1 - world.y[heard]])
+        _, every = fan_sums(toward, won, inverse, item.size)
+        always = totals(item, counted & (losses == 0), world.n)
+        expected = totals(item, counted * every, world.n)
+        variance = totals(item, counted * every * (1 - every), world.n)
+        voters = np.bincount(item[counted], minlength=world.n)
+        z = (always - expected) / np.sqrt(np.maximum(variance, 1e-9))
         found = []
-        always = counted & (losses == 0)
-        for k in range(world.n):
-            mine = counted & (item == k)
-            if mine.sum() < 10:
-                continue
-            e = every[mine]
-            z = (always[mine].sum() - e.sum()) / np.sqrt(max(float((e * (1 - e)).sum()), 1e-9))
-            if z > _GATE_Z:
-                found.append(
-                    Gate(
-                        item=k,
-                        z=float(z),
-                        always=int(always[mine].sum()),
-                        expected=float(e.sum()),
-                        voters=int(mine.sum()),
-                    )
-                )
-                colluder = _colluders(wins[mine], losses[mine], fan[mine])
-                doubt = np.zeros(item.size)
-                doubt[mine] = colluder
-                where = np.flatnonzero(heard)
-                m = where.size
-                # Each vote stands in two meetings, of its left and of its right item; the gate of k touches the one
-                # with k.
-                excuse[where] *= (1 - doubt[inverse[:m]]) * (1 - doubt[inverse[m:]])
+        for k in np.flatnonzero((z > _GATE_Z) & (voters >= 10)).tolist():
+            found.append(Gate(k, float(z[k]), int(always[k]), float(expected[k]), int(voters[k])))
+            # Each vote stands in two meetings, of its left and of its right item; the gate touches the one with k.
+            here = np.flatnonzero(counted[inverse] & (item[inverse] == k))
+            rows, place = np.unique(inverse[here], return_inverse=True)
+            colluder = _colluders(wins[rows], losses[rows], toward[here], won[here], place)
+            excuse[heard[here % heard.size]] *= 1 - colluder[place]
         return tuple(found), excuse
 
 
-def _meetings(world: _World, heard: Bools) -> tuple[Ints, Floats, Floats, Ints]:
+def _meetings(world: _World, heard: Ints) -> tuple[Ints, Floats, Floats, Ints]:
     """(index of each of the 2 m heard sides, wins, losses, item) of every (voter, item) that met."""
     voter = np.tile(world.voter[heard], 2)
     items = np.concatenate([world.left[heard], world.right[heard]])
@@ -603,35 +642,42 @@ def _meetings(world: _World, heard: Bools) -> tuple[Ints, Floats, Floats, Ints]:
     return inverse, wins, shown - wins, keys % world.n
 
 
-def fan_sums(toward: Floats, won: Floats, index: Ints, size: int) -> tuple[Floats, Floats]:
-    """(likelihood of what was chosen, likelihood of "always chosen") of each meeting, for an honest voter who may
-    like the party.
+def fan_sums(toward: Floats, won: Floats, index: Ints, size: int, *, sd: float = FAN_SD) -> tuple[Floats, Floats]:
+    """Likelihoods (not logs) of what was chosen, and of "always chosen", by an honest voter who may like the item.
 
-    toward (k,): logits by which the party is expected to win each comparison; won (k,) 1, 0 or .5; index (k,): the
-    row 0 … size - 1 of the (voter, party) that each belongs to. The liking is N(0, 0.7²), integrated by seven-point
-    Gauss-Hermite; likelihoods, not logs.
+    toward (k,): logits by which the item is expected to win each comparison; won (k,) 1, 0 or .5; index (k,): the row
+    0 … size - 1 of the (voter, item) that each belongs to. The liking is N(0, sd²), by seven-point Gauss-Hermite.
     """
     fits = np.zeros(size)
     always = np.zeros(size)
     for node, weight in zip(FAN_NODES, FAN_WEIGHTS, strict=True):
-        shifted = toward + FAN_SD * node
+        shifted = toward + sd * node
         winning = -np.logaddexp(0, -shifted)
         fits += weight * np.exp(totals(index, winning - (1 - won) * shifted, size))
         always += weight * np.exp(totals(index, winning, size))
     return fits, always
 
 
-def _colluders(wins: Floats, losses: Floats, fan: Floats) -> Floats:
-    """P(always chooses it) of each voter who met a gated item often enough; their share by EM on these voters only."""
-    # Voters who met it once or never say nothing of the share; with them in it the share drifts and takes the honest
-    # along.
-    ratio = wins * np.log(ALWAYS) + losses * np.log(1 - ALWAYS) - np.log(np.maximum(fan, 1e-300))
-    share = 0.1
-    p = np.zeros(wins.size)
-    for _ in range(20):
-        p = expit(ratio + np.log(share / (1 - share)))
-        share = float(np.clip((p.sum() + 0.5) / (p.size + 10), 1e-4, 0.6))
-    return p
+def _colluders(wins: Floats, losses: Floats, toward: Floats, won: Floats, place: Ints) -> Floats:
+    """P(always chooses it) of each voter who met a gated item often enough.
+
+    Their share is found by EM on these voters only (with those who met it once in it, it drifts and takes the honest
+    along), together with how far honest liking of this item spreads: an item that some love and others cannot stand
+    has a wide spread and no colluders.
+    """
+    rule = wins * np.log(ALWAYS) + losses * np.log(1 - ALWAYS)
+    best, answer = -np.inf, np.zeros(wins.size)
+    for sd in _LIKING_SDS:
+        fan = np.log(np.maximum(fan_sums(toward, won, place, wins.size, sd=sd)[0], 1e-300))
+        share = 0.1
+        p = answer
+        for _ in range(30):
+            p = expit(rule - fan + np.log(share / (1 - share)))
+            share = float(np.clip((p.sum() + 0.5) / (p.size + 10), 1e-4, 0.6))
+        likelihood = float(np.logaddexp(np.log(share) + rule, np.log1p(-share) + fan).sum())
+        if likelihood > best:
+            best, answer = likelihood, p
+    return answer
 
 
 def _log_choice(gap: Floats, y: Floats | float) -> Floats:

@@ -57,11 +57,13 @@ class Push:
         self._share = np.empty((0, 2))
         self._liking = np.empty((0, _LIKINGS.size))
         self._parties = 1
+        self._all_ratios: Floats | None = None
         # How far each player's taste is unknown; whoever knows it may set this (game.abuse.sweep does).
         self.unlike: Callable[[Ints], Floats] = _hardly
 
     def add(self, votes: VoteTable) -> None:
         stake = votes.decided & (votes.gold < 0) & ~np.isnan(votes.lean) & (votes.party_left != votes.party_right)
+        self._all_ratios = None
         stake = self._new_to_player(votes, stake)
         if not stake.any():
             return
@@ -137,6 +139,14 @@ class Push:
 
     def ratios(self, rows: Ints) -> Floats:
         """(len(rows), 2): nats by which pushing and demoting explain the meetings better than an honest player does."""
+        if 2 * rows.size < self._rows.size:
+            return self._ratios(rows)
+        # One look at everybody asks four times; nothing changes in between.
+        if self._all_ratios is None:
+            self._all_ratios = self._ratios(np.arange(self._rows.size))
+        return np.asarray(self._all_ratios[rows])
+
+    def _ratios(self, rows: Ints) -> Floats:
         keys = self._rows.keys[rows]
         party = keys % _PARTY_BITS
         liking = np.broadcast_to(_log_liking(_USUAL_SPREAD), (rows.size, _LIKINGS.size))
@@ -167,6 +177,7 @@ class Push:
         Who met it once or never is not asked, or the share would drift; of a very large crowd a part is.
         """
         del table
+        self._all_ratios = None
         prior = PRIOR / max(self._parties, 1)
         self._share = np.full((self._parties, 2), prior)
         self._liking = np.tile(_log_liking(_USUAL_SPREAD), (self._parties, 1))
