@@ -2,12 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from rewards.economy import Economy
 from server.secrets import SealBroken, Vault
 from server.stores import prizes
-from server.stores.db import transaction
+from server.stores.db import AsyncEngine, transaction
 
 BATCH = 500
 

@@ -3,8 +3,6 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-
 from rewards import farm as rules
 from rewards import ledger as books
 from rewards.days import day_of
@@ -12,7 +10,7 @@ from rewards.economy import Economy
 from rewards.farm import DayCredit
 from server.ids import uuid7
 from server.stores import farm, ledger
-from server.stores.db import transaction
+from server.stores.db import AsyncConnection, AsyncEngine, transaction
 from server.stores.farm import OldGrams
 
 BATCH = 200

@@ -3,14 +3,12 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from rewards.economy import Economy
 from rewards.errors import OutOfStock
 from rewards.prizes import Mover, OrderState
 from server.flows.move_order import move_order
 from server.stores import prizes
-from server.stores.db import reading, transaction
+from server.stores.db import AsyncEngine, reading, transaction
 
 BATCH = 200
 

@@ -4,9 +4,9 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from prometheus_client import CollectorRegistry, Gauge
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rewards.economy import Economy
+from server.stores.db import AsyncEngine
 from server.stores.programme import programme_numbers
 
 HELP = {

@@ -2,12 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from rewards.economy import Economy
 from server.flows.pay_awards import pay_recorded
 from server.stores import farm
-from server.stores.db import transaction
+from server.stores.db import AsyncEngine, transaction
 
 BATCH = 100
 

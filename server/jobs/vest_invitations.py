@@ -3,13 +3,11 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from rewards.economy import Economy
 from rewards.kinds.invite import INVITE, Vesting
 from server.flows.pay_awards import pay_awards
 from server.stores import budgets, farm
-from server.stores.db import transaction
+from server.stores.db import AsyncEngine, transaction
 
 BATCH = 100
 
