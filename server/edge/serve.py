@@ -1,6 +1,7 @@
 """From a list of routes to an aiohttp application: ids, identities, limits, bodies, problems, counting."""
 
 import asyncio
+import hashlib
 import itertools
 import re
 import secrets
@@ -15,11 +16,15 @@ from prometheus_client import Counter
 from server.edge.problems import Problem, problem_of
 from server.edge.wire import REQUEST_ID, Call, Route, json_bytes, problem_response, read_body, read_query
 from server.metrics import Metrics
-from server.stores.db import is_away
+from server.stores import idempotency
+from server.stores.db import is_away, transaction
 
 log = structlog.get_logger()
 
 WebHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+KEY_HEADER = "Idempotency-Key"
+_KEY = re.compile(r"^[\x21-\x7e]{1,200}$")
+
 Authenticate = Callable[[web.Request, Route], Awaitable[Any]]
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9_-]{8,64}$")
 _SAFE_HEADERS = {
@@ -61,16 +66,11 @@ def endpoint(route: Route, shell: Any, authenticate: Authenticate, metrics: Metr
             model = None if route.multipart else route.body
             body = await read_body(request, model, route.max_body_bytes) if model else None
             query = read_query(request, route.query) if route.query else None
-            result = await route.handler(Call(shell, request, who, body, shell.clock(), query))
-            response = (
-                result
-                if isinstance(result, web.StreamResponse)
-                else web.Response(
-                    body=json_bytes(result) if route.status != 204 else None,
-                    status=route.status,
-                    content_type="application/json" if route.status != 204 else None,
-                )
-            )
+            call = Call(shell, request, who, body, shell.clock(), query)
+            if route.idempotent and KEY_HEADER in request.headers:
+                response = await _once(call, route)
+            else:
+                response = await _handled(call, route)
         except asyncio.CancelledError:
             raise
         except web.HTTPException as raised:
@@ -86,6 +86,64 @@ def endpoint(route: Route, shell: Any, authenticate: Authenticate, metrics: Metr
         return response
 
     return answer
+
+
+async def _handled(call: Call, route: Route) -> web.StreamResponse:
+    result = await route.handler(call)
+    if isinstance(result, web.StreamResponse):
+        return result
+    return web.Response(
+        body=json_bytes(result) if route.status != 204 else None,
+        status=route.status,
+        content_type="application/json" if route.status != 204 else None,
+    )
+
+
+async def _once(call: Call, route: Route) -> web.StreamResponse:
+    """The answer to a call with an idempotency key: made once, and given again to whoever sends the same again.
+
+    What is refused is not kept: nothing has happened, and the same key may be used for the next try.
+    """
+    key = call.request.headers[KEY_HEADER]
+    if not _KEY.match(key):
+        raise Problem("idempotency_key_invalid")
+    owner = owner_of(call.who)
+    told = f"{route.method} {call.request.rel_url}\n".encode() + await call.request.read()
+    digest = hashlib.sha256(told).digest()
+    async with transaction(call.shell.engine) as conn:
+        known = await idempotency.claim(conn, owner, key, digest, call.now)
+    if known is not None:
+        if known.digest != digest:
+            raise Problem("idempotency_mismatch")
+        if known.status is None:
+            raise Problem("idempotency_in_progress")
+        return web.Response(
+            body=known.body, status=known.status, headers={"Idempotent-Replayed": "true"},
+            content_type=known.media or None,
+        )  # fmt: skip
+    kept = False
+    try:
+        response = await _handled(call, route)
+        assert isinstance(response, web.Response), "a stream cannot be given again"
+        body = response.body if isinstance(response.body, bytes) else b""
+        async with transaction(call.shell.engine) as conn:
+            media = response.content_type if body else ""
+            await idempotency.keep(conn, owner, key, status=response.status, media=media, body=body)
+        kept = True
+        return response
+    finally:
+        if not kept:
+            async with transaction(call.shell.engine) as conn:
+                await idempotency.give_back(conn, owner, key)
+
+
+def owner_of(who: Any) -> str:
+    """Whose keys these are: two callers may choose the same key and mean different things."""
+    for name in ("player_id", "merchant_id", "user_id"):
+        owner = getattr(who, name, None)
+        if owner is not None:
+            return f"{name}:{owner}"
+    return f"name:{getattr(who, 'name', '')}"
 
 
 def _problem(error: Exception, request: web.Request, label: str) -> Problem:

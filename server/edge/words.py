@@ -73,6 +73,7 @@ CATALOGUE: dict[str, Words] = {
     "appeal_open": Words(409, "你在 {at} 提交的申诉正在由人工查看,请先等待答复。"),
     "appeal_answered": Words(409, "这条申诉已经答复过({state})。"),
     "reversal_done": Words(409, "这笔发放已经被撤回过。"),
+    "evidence_invalid": Words(422, "证据数据不可用。", None),
     # tests
     "test_incomplete": Words(409, "测款任务还不能开始:{missing}"),
     "test_state": Words(409, "当前状态({state})不能执行 {verb}:{advice}"),

@@ -79,7 +79,10 @@ async def facts(url: str) -> tuple[dict[str, int], dict[str, int]]:
     """(votes on record with their offers, grants with their amounts), by matchup."""
     engine = engine_from(url, pool_size=1)
     async with engine.connect() as conn:
-        cast = {str(row.matchup_id): row.offer_g for row in await conn.execute(sa.select(votes.c.matchup_id, votes.c.offer_g))}
+        cast = {
+            str(row.matchup_id): row.offer_g
+            for row in await conn.execute(sa.select(votes.c.matchup_id, votes.c.offer_g))
+        }
         held = {
             str(row.matchup_id): row.amount_g
             for row in await conn.execute(

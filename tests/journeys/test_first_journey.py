@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from game.style_test import TestState
 from rewards import ledger as books
 from rewards.economy import Economy
+from server.app import player_app, shell_of
 from server.files.test_folder import read_test_folder
 from server.flows.fund_merchant import fund_merchant
 from server.flows.house_merchant import house_merchant
@@ -18,7 +19,6 @@ from server.flows.launch_test import launch_test
 from server.jobs.all import jobs_of
 from server.ports import system_clock
 from server.running import listening, working
-from server.app import player_app, shell_of
 from server.shoppers import crowd, read_world
 from server.stores import budgets, invariants, ledger, snapshots, tests
 from server.stores.db import transaction
@@ -36,9 +36,7 @@ async def test_a_folder_of_pictures_becomes_a_verdict(database: str, tmp_path: P
             merchant_id = await house_merchant(conn, now=now)
             test = await import_test(conn, draft, merchant_id=merchant_id, media_dir=config.media_dir, now=now)
             await fund_merchant(conn, merchant_id=merchant_id, amount_fen=40_000, payment_no="one", now=now)
-            await launch_test(
-                conn, test.test_id, merchant_id=merchant_id, economy=Economy(), who="test", now=now
-            )
+            await launch_test(conn, test.test_id, merchant_id=merchant_id, economy=Economy(), who="test", now=now)
         await shell.dealer.refresh()
         async with listening(player_app(shell), "127.0.0.1", 0) as port, working(shell):
             tally = await crowd(
