@@ -18,8 +18,8 @@ from ranking.comparisons import LEFT, RIGHT, TIE
 
 Floats = NDArray[np.float64]
 
-TOLERANCE: Final = 1e-6
-"""Logits of the last step. Newton's error is squared by each, so that what is left is about 1e-12."""
+TOLERANCE: Final = 2e-5
+"""Logits of the last step. Newton's error is squared by each, so that what is left is about 1e-10."""
 MAX_STEPS: Final = 60
 FARTHEST: Final = 40.0
 """Logits beyond which an estimate is on its way to infinity: exp(-40) is less than one vote in all the world."""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranking import connectivity
-from ranking._newton import MAX_STEPS, TOLERANCE, Likelihood, Peak, maximise
+from ranking._newton import MAX_STEPS, Likelihood, Peak, maximise
 from ranking.comparisons import (
     CLUSTER_VOTERS,
     LEFT,
@@ -42,7 +42,7 @@ PRIOR_GUESS: Final = 0.25
 """Variance of strengths before any vote (logits^2), worth PRIOR_WORTH styles of evidence."""
 PRIOR_WORTH: Final = 2.0
 ALMOST: Final = 2e-6
-"""Logits^2, on the log scale, from which one more improvement of the prior's variance ends within about 1e-8."""
+"""From here one more step ends within about 1e-6 of the prior's variance, and 1e-8 of the strengths."""
 FEW_VOTERS: Final = 30
 FEW_VOTERS_EFFECT: Final = 1.3
 BLOCK_CELLS: Final = 400_000
@@ -440,13 +440,13 @@ def _empirical_bayes(
             continue
         x = x + move
         if settled:
-            if longest < TOLERANCE:
+            if longest < ALMOST:
                 return Fit(x, covariance, variance, True, likelihood)
             continue
         step, gap = _better_variance(x[:n], covariance[:n, :n], at)
         at += step
         improvements -= 1
-        settled = improvements == 0 or (abs(gap) < ALMOST and longest < 1e-4)
+        settled = improvements == 0 or (abs(gap) < ALMOST and longest < 2e-5)
     return Fit(x, covariance, variance, False, likelihood)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import isqrt
 from typing import Any, Final
 
 import numpy as np
@@ -597,4 +598,4 @@ def _positive(value: int, option: str) -> int:
 
 def _fits(n: int, s: int) -> None:
     if n * n * s > MAX_CELLS:
-        raise TooManyItems(n_items=n, n_segments=s, limit=f"{MAX_CELLS} cells of segments x items x items")
+        raise TooManyItems(n_items=n, limit=isqrt(MAX_CELLS // s))

@@ -65,7 +65,7 @@ class BadWeight(RankingError):
 
 
 class TooManyItems(RankingError):
-    """{n_items} items in {n_segments} segments are more than one fit holds ({limit}); number the items without gaps."""
+    """There are {n_items} items, but one fit holds at most {limit}; number them without gaps, or rank by attributes."""
 
     code = "too_many_items"
 

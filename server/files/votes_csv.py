@@ -102,13 +102,16 @@ def read_votes(path: Path, *, also: Sequence[str] = ("voter", "segment", "weight
     table = _read_fast(data, names if whole else wanted)
     duplicates = 0
     if table is not None and whole:
-        once = table.unique(maintain_order=True)
-        duplicates = len(table) - len(once)
-        table = once.select(wanted)
+        # Hashes first: a table that is all different need not be copied to find that out.
+        if table.hash_rows().n_unique() < len(table):
+            once = table.unique(maintain_order=True)
+            duplicates = len(table) - len(once)
+            table = once
+        table = table.select(wanted)
     found = None if table is None else _columns_fast(table)
     if found is None:
-        rows, duplicates = _read_slowly(path, data, names, wanted, whole)
-        found = _columns_slowly(rows, wanted)
+        texts, duplicates = _read_slowly(path, data, names, wanted, whole)
+        found = _columns_slowly(texts)
     styles, columns = found
     if len(columns["left"]) == 0:
         raise BadFile(path, "there is a header, but no vote")
@@ -214,10 +217,12 @@ def _gaps(table: "polars.DataFrame") -> bool:
 
 def _read_slowly(
     path: Path, data: bytes, names: list[str], wanted: list[str], whole: bool
-) -> tuple[list[list[str]], int]:
-    """The wanted columns of each row, checked one by one; raises BadFile with the line of the first fault."""
-    places = [names.index(name) for name in wanted]
-    rows: list[list[str]] = []
+) -> tuple[dict[str, list[str]], int]:
+    """The wanted columns, checked row by row; raises BadFile with the line of the first fault."""
+    places = [(name, names.index(name)) for name in wanted]
+    left, right = names.index("left"), names.index("right")
+    columns: dict[str, list[str]] = {name: [] for name in wanted}
+    known: dict[str, str] = {}
     seen: set[tuple[str, ...]] = set()
     duplicates = 0
     for line, fields in rows_of(path, data, len(names)):
@@ -226,16 +231,16 @@ def _read_slowly(
                 duplicates += 1
                 continue
             seen.add(tuple(fields))
-        row = [fields[place] for place in places]
-        for name, value in zip(wanted, row, strict=True):
+        for name, place in places:
+            value = fields[place]
             fault = _fault(name, value)
             if fault is not None:
                 raise BadFile(path, fault, line=line, field=name)
-        value_of = dict(zip(wanted, row, strict=True))
-        if value_of["left"] == value_of["right"]:
-            raise BadFile(path, f"{value_of['left']!r} is compared with itself", line=line)
-        rows.append(row)
-    return rows, duplicates
+            # The same names come again and again: each is kept once.
+            columns[name].append(known.setdefault(value, value))
+        if fields[left] == fields[right]:
+            raise BadFile(path, f"{fields[left]!r} is compared with itself", line=line)
+    return columns, duplicates
 
 
 def _fault(name: str, value: str) -> str | None:
@@ -257,8 +262,7 @@ def _fault(name: str, value: str) -> str | None:
     return None
 
 
-def _columns_slowly(rows: list[list[str]], wanted: list[str]) -> tuple[tuple[str, ...], dict[str, Any]]:
-    texts = {name: [row[k] for row in rows] for k, name in enumerate(wanted)}
+def _columns_slowly(texts: dict[str, list[str]]) -> tuple[tuple[str, ...], dict[str, Any]]:
     styles = tuple(sorted(set(texts["left"]) | set(texts["right"])))
     columns: dict[str, Any] = {}
     for name, values in texts.items():
