@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from admin.flows.sign_in import cookie_digest
 from admin.roles import May, Role, Staff
 from admin.shell import AdminShell
 from server.edge.health import health_routes
+from server.edge.limits import Limit, retry_after_s
 from server.edge.openapi import document
 from server.edge.problems import Problem
 from server.edge.serve import mount, unknown_is_a_problem
@@ -21,6 +23,8 @@ from server.edge.wire import Route
 from server.stores import staff, tests
 from server.stores.db import reading
 
+CALLS = Limit("admin", rate_per_s=20, burst=120)
+SIGN_INS = Limit("sign_in", rate_per_s=0.5, burst=20)
 SHELL: web.AppKey[AdminShell] = web.AppKey("shell", AdminShell)
 MAX_UPLOAD_BYTES = 64 * 1024 * 1024
 _READS = ("GET", "HEAD")
@@ -44,15 +48,25 @@ async def caller_of(request: web.Request, route: Route) -> Staff | None:
     session leads to the sign-in instead.
     """
     if route.auth == "none":
+        if request.method == "POST":  # signing in: a password is slow on purpose, so each guess costs us, too
+            await _slow_down(request, SIGN_INS, request.remote or "")
         return None
     caller = await _from_key(request) or await _from_cookie(request, route)
     if caller is None:
         if route.media == "text/html" and request.method == "GET":
             raise web.HTTPSeeOther(f"/sign-in?next={quote(request.rel_url.path_qs, safe='')}")
         raise Problem("unauthenticated")
+    await _slow_down(request, CALLS, caller.name)
     if not caller.may(May(route.auth)) or (caller.read_only and request.method not in _READS):
         raise Problem("role_lacks_permission")
     return caller
+
+
+async def _slow_down(request: web.Request, limit: Limit, key: str) -> None:
+    """Raises Problem `too_many` for who calls faster than the limit."""
+    wait_s = await request.app[SHELL].limiter.wait_s(limit, key, time.time())
+    if wait_s > 0:
+        raise Problem("too_many", params={"retry_after_s": retry_after_s(wait_s)})
 
 
 async def _from_key(request: web.Request) -> Staff | None:
@@ -104,8 +118,10 @@ def admin_app(shell: AdminShell) -> web.Application:
     """The door's application on a running shell."""
     app = web.Application(client_max_size=MAX_UPLOAD_BYTES, middlewares=[unknown_is_a_problem])
     app[SHELL] = shell
-    api = document("选款 merchants and operators", ROUTES, bearer=True)
-    routes = (*ROUTES, *health_routes(api), *pages.ROUTES)
+    # Every call can be too fast; said in one place, so that no route forgets to say it.
+    calls = tuple(dataclasses.replace(route, problems=sorted({*route.problems, 429})) for route in ROUTES)
+    api = document("选款 merchants and operators", calls, bearer=True)
+    routes = (*calls, *health_routes(api), *pages.ROUTES)
     mount(app, routes, shell, caller_of, shell.metrics)
     shell.config.media_dir.mkdir(parents=True, exist_ok=True)
     app.router.add_static("/media/", shell.config.media_dir)

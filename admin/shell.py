@@ -2,11 +2,13 @@
 
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from admin.watching import Watching
 from rewards.economy import Economy
 from server.config import Config
 from server.edge.limits import Limiter, MemoryLimiter
+from server.flows.quote_test import FlowCache
 from server.metrics import Metrics
 from server.ports import Clock, system_clock
 from server.secrets import Vault
@@ -24,6 +26,8 @@ class AdminShell:
     metrics: Metrics
     economy: Economy
     clock: Clock = system_clock
+    flows: FlowCache = field(default_factory=FlowCache)
+    watching: Watching = field(default_factory=Watching)
 
 
 @contextlib.asynccontextmanager

@@ -1,6 +1,15 @@
 """The calls of merchants and operators: one file per noun, and the list of all routes."""
 
-from admin.api import tests
+from admin.api import account, afterwards, quotes, reports, tests, webhooks
 from server.edge.wire import Route
 
-ROUTES: tuple[Route, ...] = (*tests.ROUTES,)
+MERCHANT: tuple[Route, ...] = (
+    *tests.ROUTES,
+    *quotes.ROUTES,
+    *reports.ROUTES,
+    *afterwards.ROUTES,
+    *webhooks.ROUTES,
+    *account.ROUTES,
+)
+
+ROUTES: tuple[Route, ...] = (*MERCHANT,)

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import csv
 import io
-import json
+import tempfile
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -15,20 +15,25 @@ from aiohttp import BodyPartReader, web
 from admin.roles import May
 from game.conclusions import STATUS_WORDS, DecisionStatus
 from game.matchup import Choice
-from game.style_test import Style, StyleTest, missing_for_launch
+from game.style_test import Style, StyleTest
 from server.edge.problems import Problem
 from server.edge.wire import REQUEST_ID, Call, Reply, Route, Wire, parsed, rfc3339, wants_english
-from server.flows.draft_test import add_style, create_draft, edit_draft, remove_style
+from server.files.test_folder import read_test_zip
+from server.flows.check_list import check_list
+from server.flows.draft_test import add_style, create_draft, edit_draft, edit_style, own_attributes, remove_style
 from server.flows.end_test import end_test
-from server.flows.launch_test import launch_test, smallest_budget_fen
+from server.flows.import_test import import_test
+from server.flows.launch_test import launch_test
 from server.flows.move_test import move_test
 from server.ids import uuid7
 from server.media import keep_picture
-from server.pictures import MAX_BYTES, check_picture
-from server.stores import budgets, snapshots, tests, votes
-from server.stores.db import reading, transaction
+from server.pictures import MAX_BYTES, WARNINGS, are_near_duplicates, check_picture
+from server.stores import budgets, pictures, snapshots, tests, votes
+from server.stores.db import AsyncConnection, DatabaseAway, reading, transaction
 
 OWN = May.OWN_TESTS.value
+TEST_PATH = "/v1/merchant/tests/{test_id}"
+MAX_ZIP_BYTES = 60 * 1024 * 1024
 
 
 class SegmentBody(Wire):
@@ -86,6 +91,24 @@ class StyleBody(Wire):
     reference_sales: int | None = pydantic.Field(default=None, ge=0, le=100_000_000)
     cost_fen: int | None = pydantic.Field(default=None, ge=0, le=100_000_000)
     price_fen: int | None = pydantic.Field(default=None, ge=0, le=100_000_000)
+
+
+class StylePatch(Wire):
+    """What is told of a style, to change."""
+
+    title: str | None = pydantic.Field(default=None, min_length=1, max_length=60)
+    title_en: str | None = pydantic.Field(default=None, max_length=60)
+    attributes: dict[str, str | float] | None = pydantic.Field(default=None, max_length=12)
+    decoy: bool | None = None
+    reference_sales: int | None = pydantic.Field(default=None, ge=0, le=100_000_000)
+    cost_fen: int | None = pydantic.Field(default=None, ge=0, le=100_000_000)
+    price_fen: int | None = pydantic.Field(default=None, ge=0, le=100_000_000)
+
+
+class FolderUpload(Wire):
+    """Multipart: a zip of pictures with a test.toml or a styles.csv."""
+
+    folder: str = pydantic.Field(json_schema_extra={"contentMediaType": "application/zip", "format": "binary"})
 
 
 class StyleUpload(Wire):
@@ -183,10 +206,10 @@ def style_reply(style: Style, warnings: list[str] | None = None) -> dict[str, An
     }
 
 
-def test_reply(call: Call, test: StyleTest) -> dict[str, Any]:
-    """A test as it stands."""
-    least_fen = smallest_budget_fen(len(test.ranked), call.shell.economy)
-    missing = missing_for_launch(test, now=call.now, smallest_budget_fen=least_fen) if test.launched_at is None else ()
+def shown_test(call: Call, test: StyleTest, warnings: dict[UUID, list[str]] | None = None) -> dict[str, Any]:
+    """A test as it stands; `warnings` by style, where somebody has looked for them."""
+    points = check_list(test, economy=call.shell.economy, now=call.now) if test.launched_at is None else ()
+    english = wants_english(call.request)
     return {
         "test_id": str(test.test_id),
         "title": test.title,
@@ -200,8 +223,8 @@ def test_reply(call: Call, test: StyleTest) -> dict[str, Any]:
         "created_at": rfc3339(test.created_at) if test.created_at else None,
         "launched_at": rfc3339(test.launched_at) if test.launched_at else None,
         "ended_at": rfc3339(test.ended_at) if test.ended_at else None,
-        "styles": [style_reply(style) for style in test.styles],
-        "missing": list(missing),
+        "styles": [style_reply(style, (warnings or {}).get(style.style_id)) for style in test.styles],
+        "missing": [point.en if english else point.zh for point in points],
     }
 
 
@@ -222,24 +245,29 @@ async def post_tests(call: Call) -> dict[str, Any]:
             now=call.now,
             request_id=call.request[REQUEST_ID],
         )
-    return test_reply(call, test)
+    return shown_test(call, test)
 
 
 async def get_tests(call: Call) -> dict[str, Any]:
     """The merchant's tests, newest first."""
-    before = _cursor(call.query.cursor) if call.query.cursor else None
+    before = read_cursor(call.query.cursor) if call.query.cursor else None
     async with reading(call.shell.engine) as conn:
         page = await tests.of_merchant(conn, merchant_of(call), before=before, limit=call.query.limit + 1)
     shown, more = page[: call.query.limit], len(page) > call.query.limit
     last = shown[-1] if more else None
-    token = f"{last.created_at.isoformat()}|{last.test_id}" if last and last.created_at else None
+    token = cursor_of(last.created_at, last.test_id) if last and last.created_at else None
     return {
-        "tests": [test_reply(call, test) for test in shown],
-        "next": base64.urlsafe_b64encode(token.encode()).decode() if token else None,
+        "tests": [shown_test(call, test) for test in shown],
+        "next": token,
     }
 
 
-def _cursor(text: str) -> tuple[datetime, UUID]:
+def cursor_of(at: datetime, test_id: UUID) -> str:
+    """The cursor of the page after this test."""
+    return base64.urlsafe_b64encode(f"{at.isoformat()}|{test_id}".encode()).decode()
+
+
+def read_cursor(text: str) -> tuple[datetime, UUID]:
     try:
         at, _, test_id = base64.urlsafe_b64decode(text.encode()).decode().partition("|")
         moment = datetime.fromisoformat(at)
@@ -262,8 +290,30 @@ async def found(call: Call) -> StyleTest:
 
 
 async def get_test(call: Call) -> dict[str, Any]:
-    """One test."""
-    return test_reply(call, await found(call))
+    """One test; a draft with what is unwise about its pictures."""
+    test = await found(call)
+    async with reading(call.shell.engine) as conn:
+        warnings = await picture_warnings(conn, test, english=wants_english(call.request))
+    return shown_test(call, test, warnings)
+
+
+async def picture_warnings(conn: AsyncConnection, test: StyleTest, *, english: bool) -> dict[UUID, list[str]]:
+    """What is unwise about the pictures of a test, by style: dark, cropped, or nearly the same as another's."""
+    known = await pictures.known(conn, [style.picture for style in test.styles if style.picture])
+    found_: dict[UUID, list[str]] = {}
+    shown = [(style, known[style.picture]) for style in test.styles if style.picture in known]
+    for at, (style, picture) in enumerate(shown):
+        said = [WARNINGS[code].en if english else WARNINGS[code].zh for code in picture.warnings if code in WARNINGS]
+        for other, others in shown[:at]:
+            if are_near_duplicates(picture.fingerprint, others.fingerprint):
+                said.append(
+                    f'Looks almost the same as "{other.title}"; the two would share their votes.'
+                    if english
+                    else f"和“{other.title}”几乎一样,两款会互相分票。"
+                )
+        if said:
+            found_[style.style_id] = said
+    return found_
 
 
 async def patch_test(call: Call) -> dict[str, Any]:
@@ -274,7 +324,7 @@ async def patch_test(call: Call) -> dict[str, Any]:
         )
     if test is None:
         raise Problem("not_found")
-    return test_reply(call, test)
+    return shown_test(call, test)
 
 
 async def delete_test(call: Call) -> None:
@@ -300,7 +350,7 @@ async def post_styles(call: Call) -> dict[str, Any]:
         title=body.title.strip(),
         title_en=body.title_en,
         picture=key,
-        attributes=tuple(body.attributes.items()),
+        attributes=own_attributes(body.attributes),
         decoy=body.decoy,
         reference_sales=body.reference_sales,
         cost_fen=body.cost_fen,
@@ -308,12 +358,67 @@ async def post_styles(call: Call) -> dict[str, Any]:
     )
     async with transaction(call.shell.engine) as conn:
         changed = await add_style(conn, test.test_id, merchant_id=test.merchant_id, style=style)
-    if changed is None:
-        raise Problem("not_found")
+        if changed is None:
+            raise Problem("not_found")
+        await pictures.remember(conn, [picture], call.now)
+        warnings = await picture_warnings(conn, changed, english=wants_english(call.request))
     placed = next(one for one in changed.styles if one.style_id == style.style_id)
-    return style_reply(
-        placed, [words.en if wants_english(call.request) else words.zh for words in picture.warning_words]
-    )
+    return style_reply(placed, warnings.get(style.style_id))
+
+
+async def patch_style(call: Call) -> dict[str, Any]:
+    """Change what is told of a style of a draft; its picture stays."""
+    fields = call.body.model_dump(exclude_unset=True)
+    if fields.get("title", "") is None or fields.get("decoy", False) is None:
+        raise Problem("field_invalid", field="title", params={"field_name": "title", "problem": "not null, please"})
+    if "attributes" in fields:
+        fields["attributes"] = own_attributes(fields["attributes"] or {})
+    async with transaction(call.shell.engine) as conn:
+        test = await edit_style(
+            conn, call.path_uuid("test_id"), call.path_uuid("style_id"), merchant_id=merchant_of(call), fields=fields
+        )
+    if test is None:
+        raise Problem("not_found")
+    return shown_test(call, test)
+
+
+async def post_import(call: Call) -> dict[str, Any]:
+    """A zip of pictures with a test.toml or a styles.csv becomes a draft, whole or not at all."""
+    merchant_id = merchant_of(call)
+    with tempfile.SpooledTemporaryFile(max_size=4 * 1024 * 1024) as file:
+        name = await _zip_part(call, file)
+        file.seek(0)
+        draft = await asyncio.to_thread(read_test_zip, file, name=name, now=call.now)
+    async with transaction(call.shell.engine) as conn:
+        test = await import_test(
+            conn, draft, merchant_id=merchant_id, media_dir=call.shell.config.media_dir, now=call.now
+        )
+        warnings = await picture_warnings(conn, test, english=wants_english(call.request))
+    return shown_test(call, test, warnings)
+
+
+async def _zip_part(call: Call, file: Any) -> str:
+    """Write the part `folder` of a multipart body into `file`; returns its name."""
+    if call.request.content_type != "multipart/form-data":
+        raise Problem("not_multipart")
+    name = None
+    size = 0
+    try:
+        reader = await call.request.multipart()
+        while (part := await reader.next()) is not None:
+            if not isinstance(part, BodyPartReader) or part.name != "folder":
+                raise Problem("upload_incomplete", params={"part": "folder"})
+            name = part.filename or "upload.zip"
+            while chunk := await part.read_chunk(256 * 1024):
+                size += len(chunk)
+                if size > MAX_ZIP_BYTES:
+                    raise Problem("body_too_large", params={"limit_kb": MAX_ZIP_BYTES // 1024})
+                file.write(chunk)
+    except (ValueError, AssertionError):
+        raise Problem("not_multipart") from None
+    if name is None:
+        raise Problem("upload_incomplete", params={"part": "folder"})
+    return name
 
 
 async def _upload(call: Call) -> tuple[bytes, str, StyleBody]:
@@ -359,11 +464,20 @@ async def delete_style(call: Call) -> dict[str, Any]:
         )
     if test is None:
         raise Problem("not_found")
-    return test_reply(call, test)
+    return shown_test(call, test)
 
 
 async def post_launch(call: Call) -> dict[str, Any]:
     """Start the test: its grams are bought with the merchant's money, and players are dealt it from now on."""
+    draft = await found(call)
+    points = check_list(draft, economy=call.shell.economy, now=call.now) if draft.launched_at is None else ()
+    if points:
+        raise Problem(
+            "test_incomplete",
+            sentence="This test cannot start yet: " + " ".join(point.en for point in points),
+            sentence_zh="测款任务还不能开始:" + "".join(point.zh for point in points),
+            field=points[0].field,
+        )
     async with transaction(call.shell.engine) as conn:
         test = await launch_test(
             conn,
@@ -376,7 +490,7 @@ async def post_launch(call: Call) -> dict[str, Any]:
         )
     if test is None:
         raise Problem("not_found")
-    return test_reply(call, test)
+    return shown_test(call, test)
 
 
 def _move(verb: str, summary: str) -> Any:
@@ -388,7 +502,7 @@ def _move(verb: str, summary: str) -> Any:
             )  # fmt: skip
         if test is None:
             raise Problem("not_found")
-        return test_reply(call, test)
+        return shown_test(call, test)
 
     post_move.__doc__ = summary
     return post_move
@@ -409,7 +523,7 @@ async def post_stop(call: Call) -> dict[str, Any]:
             now=call.now,
             request_id=call.request[REQUEST_ID],
         )
-    return test_reply(call, ended or test)
+    return shown_test(call, ended or test)
 
 
 async def ranking_document(call: Call, test: StyleTest) -> dict[str, Any]:
@@ -418,7 +532,7 @@ async def ranking_document(call: Call, test: StyleTest) -> dict[str, Any]:
         snapshot = await snapshots.latest(conn, test.test_id)
         budget = await budgets.find(conn, test.test_id)
         state = (await tests.states(conn, [test.test_id]))[test.test_id]
-    document = (
+    document: dict[str, Any] = (
         dict(snapshot.document)
         if snapshot
         else {
@@ -430,9 +544,12 @@ async def ranking_document(call: Call, test: StyleTest) -> dict[str, Any]:
         }
     )
     document["state"] = state.value
+    spent_fen = budget.cost_fen() if budget else 0
+    promised_fen = budget.rate.charge_fen(int(document.get("promised_g", 0))) if budget else 0
     document["money"] = {
-        "budget_fen": test.budget_fen,
-        "spent_fen": budget.cost_fen() if budget else 0,
+        "budget_fen": budget.paid_fen if budget else test.budget_fen,
+        "spent_fen": spent_fen,
+        "held_fen": max(0, promised_fen - spent_fen),
     }
     return document
 
@@ -475,24 +592,37 @@ async def get_decision(call: Call) -> dict[str, Any]:
 async def get_events(call: Call) -> web.StreamResponse:
     """Server-sent events: the ranking document whenever there is a new snapshot, until the test has ended."""
     test = await found(call)
+
+    async def mark_of() -> Any:
+        async with reading(call.shell.engine) as conn:
+            return await snapshots.mark(conn, test.test_id)
+
+    async def document_of() -> dict[str, Any]:
+        return await ranking_document(call, test)
+
+    first = await call.shell.watching.look(test.test_id, mark_of, document_of)
     response = web.StreamResponse(
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     )
     await response.prepare(call.request)
-    sent = -1
-    idle = 0
+    seen, sent, quiet = first, -1, 0
     try:
         while True:
-            document = await ranking_document(call, test)
-            if document["version"] != sent or idle >= 20:
-                sent, idle = document["version"], 0
-                data = json.dumps(document, ensure_ascii=False)
-                await response.write(f"id: {sent}\nevent: ranking\ndata: {data}\n\n".encode())
-            if document["state"] not in ("running", "paused"):
+            if seen.number != sent:
+                sent, quiet = seen.number, 0
+                await response.write(seen.event)
+            elif quiet >= 20:
+                quiet = 0
+                await response.write(b": still here\n\n")
+            if seen.state not in ("running", "paused"):
                 await response.write(b"event: end\ndata: {}\n\n")
                 break
-            idle += 1
+            quiet += 1
             await asyncio.sleep(0.75)
+            try:
+                seen = await call.shell.watching.look(test.test_id, mark_of, document_of)
+            except DatabaseAway:
+                continue  # the page keeps what it shows; the next look may succeed
     except (ConnectionResetError, ConnectionError):
         pass
     return response
@@ -539,38 +669,43 @@ async def get_votes(call: Call) -> web.StreamResponse:
     return response
 
 
-_TEST = "/v1/merchant/tests/{test_id}"
 _READ = (401, 403, 404, 503)
 _WRITE = (401, 403, 404, 409, 413, 415, 422, 503)
 
 ROUTES = (
+    # Before the address of one test: "import" is no test's id.
+    Route(method="POST", path="/v1/merchant/tests/import", handler=post_import, summary="New draft from a zip",
+          auth=OWN, body=FolderUpload, multipart=True, reply=TestReply, status=201,
+          problems=(401, 403, 413, 415, 422, 503)),
     Route(method="POST", path="/v1/merchant/tests", handler=post_tests, summary="New draft", auth=OWN, body=TestBody,
           reply=TestReply, status=201, problems=(401, 403, 413, 415, 422, 503), idempotent=True),
     Route(method="GET", path="/v1/merchant/tests", handler=get_tests, summary="Own tests", auth=OWN, query=PageQuery,
           reply=TestsReply, problems=(401, 403, 422, 503)),
-    Route(method="GET", path=_TEST, handler=get_test, summary="One test", auth=OWN, reply=TestReply, problems=_READ),
-    Route(method="PATCH", path=_TEST, handler=patch_test, summary="Change a draft", auth=OWN, body=TestPatch,
+    Route(method="GET", path=TEST_PATH, handler=get_test, summary="One test", auth=OWN, reply=TestReply, problems=_READ),
+    Route(method="PATCH", path=TEST_PATH, handler=patch_test, summary="Change a draft", auth=OWN, body=TestPatch,
           reply=TestReply, problems=_WRITE, idempotent=True),
-    Route(method="DELETE", path=_TEST, handler=delete_test, summary="Delete a draft", auth=OWN, status=204,
+    Route(method="DELETE", path=TEST_PATH, handler=delete_test, summary="Delete a draft", auth=OWN, status=204,
           problems=(401, 403, 404, 409, 503)),
-    Route(method="POST", path=f"{_TEST}/styles", handler=post_styles, summary="Add a style", auth=OWN, body=StyleUpload,
+    Route(method="POST", path=f"{TEST_PATH}/styles", handler=post_styles, summary="Add a style", auth=OWN, body=StyleUpload,
           multipart=True, reply=StyleReply, status=201, problems=_WRITE),
-    Route(method="DELETE", path=_TEST + "/styles/{style_id}", handler=delete_style, summary="Remove a style", auth=OWN,
+    Route(method="PATCH", path=TEST_PATH + "/styles/{style_id}", handler=patch_style, summary="Change a style",
+          auth=OWN, body=StylePatch, reply=TestReply, problems=_WRITE, idempotent=True),
+    Route(method="DELETE", path=TEST_PATH + "/styles/{style_id}", handler=delete_style, summary="Remove a style", auth=OWN,
           reply=TestReply, problems=(401, 403, 404, 409, 503)),
-    Route(method="POST", path=f"{_TEST}/launch", handler=post_launch, summary="Start", auth=OWN, reply=TestReply,
+    Route(method="POST", path=f"{TEST_PATH}/launch", handler=post_launch, summary="Start", auth=OWN, reply=TestReply,
           problems=_WRITE, idempotent=True),
-    Route(method="POST", path=f"{_TEST}/pause", handler=_move("pause", "Deal nothing for a while."), summary="Pause",
+    Route(method="POST", path=f"{TEST_PATH}/pause", handler=_move("pause", "Deal nothing for a while."), summary="Pause",
           auth=OWN, reply=TestReply, problems=(401, 403, 404, 409, 503), idempotent=True),
-    Route(method="POST", path=f"{_TEST}/resume", handler=_move("resume", "Deal again."), summary="Resume", auth=OWN,
+    Route(method="POST", path=f"{TEST_PATH}/resume", handler=_move("resume", "Deal again."), summary="Resume", auth=OWN,
           reply=TestReply, problems=(401, 403, 404, 409, 503), idempotent=True),
-    Route(method="POST", path=f"{_TEST}/stop", handler=post_stop, summary="Stop", auth=OWN, reply=TestReply,
+    Route(method="POST", path=f"{TEST_PATH}/stop", handler=post_stop, summary="Stop", auth=OWN, reply=TestReply,
           problems=(401, 403, 404, 409, 503), idempotent=True),
-    Route(method="GET", path=f"{_TEST}/ranking", handler=get_ranking, summary="Live ranking", auth=OWN,
+    Route(method="GET", path=f"{TEST_PATH}/ranking", handler=get_ranking, summary="Live ranking", auth=OWN,
           query=RankingQuery, reply=dict[str, Any], problems=(401, 403, 404, 422, 503)),
-    Route(method="GET", path=f"{_TEST}/decision", handler=get_decision, summary="Decision", auth=OWN,
+    Route(method="GET", path=f"{TEST_PATH}/decision", handler=get_decision, summary="Decision", auth=OWN,
           reply=dict[str, Any], problems=_READ),
-    Route(method="GET", path=f"{_TEST}/events", handler=get_events, summary="Live events", auth=OWN,
+    Route(method="GET", path=f"{TEST_PATH}/events", handler=get_events, summary="Live events", auth=OWN,
           media="text/event-stream", problems=_READ),
-    Route(method="GET", path=f"{_TEST}/votes.csv", handler=get_votes, summary="Raw votes", auth=OWN, media="text/csv",
+    Route(method="GET", path=f"{TEST_PATH}/votes.csv", handler=get_votes, summary="Raw votes", auth=OWN, media="text/csv",
           problems=_READ),
 )  # fmt: skip

@@ -8,7 +8,7 @@ from server.edge.words import CATALOGUE
 class Problem(Exception):
     """What a caller is told when a call is refused. `params` fill the sentences of the catalogue.
 
-    `sentence` is the English of a room's own error; `field` names the wrong field of a body.
+    `sentence` and `sentence_zh` are what a room's own error says; `field` names the wrong field of a body.
     """
 
     def __init__(
@@ -16,12 +16,14 @@ class Problem(Exception):
         code: str,
         *,
         sentence: str | None = None,
+        sentence_zh: str | None = None,
         field: str | None = None,
         params: dict[str, Any] | None = None,
         extra: dict[str, Any] | None = None,
     ) -> None:
         self.code = code
         self.sentence = sentence
+        self.sentence_zh = sentence_zh
         self.field = field
         self.params = params or {}
         self.extra = extra or {}
@@ -41,7 +43,7 @@ class Problem(Exception):
         words = CATALOGUE[self.code]
         if english:
             return self.sentence or (words.en or self.code).format(**self.params)
-        return words.zh.format(**self.params)
+        return self.sentence_zh or words.zh.format(**self.params)
 
 
 def problem_of(error: Exception) -> Problem | None:
@@ -58,4 +60,8 @@ def problem_of(error: Exception) -> Problem | None:
             return None
     params = getattr(error, "params", {})
     field = params.get("field") if isinstance(params.get("field"), str) else None
-    return Problem(code, sentence=str(error), field=field, params=params)
+    if params.get("problem_zh"):
+        # A rule that knows the Chinese of what is wrong says it beside the English.
+        params = {**params, "problem": params["problem_zh"]}
+    sentence_zh = getattr(error, "sentence_zh", None)
+    return Problem(code, sentence=str(error), sentence_zh=sentence_zh, field=field, params=params)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from game.attributes import VOCABULARY, AttributeRefused, find_attribute, known_attributes, nearest, read_attributes
 from game.errors import TestFieldInvalid, TransitionRefused
 from game.segments import audience_from
 from game.style_test import (
@@ -95,17 +96,72 @@ async def add_style(conn: AsyncConnection, test_id: UUID, *, merchant_id: UUID, 
     if test is None:
         return None
     if len(test.styles) >= MAX_STYLES:
-        raise TestFieldInvalid(field="styles", problem=f"a test has at most {MAX_STYLES} styles; split it into two.")
+        raise TestFieldInvalid(
+            field="styles",
+            problem=f"a test has at most {MAX_STYLES} styles; split it into two.",
+            problem_zh=f"一次最多 {MAX_STYLES} 款,请分成两个测款任务。",
+        )
     if not style.title.strip():
-        raise TestFieldInvalid(field="title", problem="give the style a title.")
+        raise TestFieldInvalid(field="title", problem="give the style a title.", problem_zh="请给款式起个名字。")
+    _refuse_twin(test, style.title)
     for other in test.styles:
-        if other.title == style.title:
-            raise TestFieldInvalid(field="title", problem=f'there is a style called "{style.title}" already.')
         if other.picture == style.picture and style.picture is not None:
-            raise TestFieldInvalid(field="picture", problem=f'this is the very picture of "{other.title}".')
+            raise TestFieldInvalid(
+                field="picture",
+                problem=f'this is the very picture of "{other.title}".',
+                problem_zh=f"这张图和“{other.title}”的图一模一样。",
+            )
     changed = replace(test, styles=numbered([*test.styles, style]))
     await tests.rewrite_draft(conn, changed)
     return changed
+
+
+async def edit_style(
+    conn: AsyncConnection, test_id: UUID, style_id: UUID, *, merchant_id: UUID, fields: Mapping[str, Any]
+) -> StyleTest | None:
+    """Change what is told of a style of a draft; None when there is no such test or style."""
+    test = await _draft(conn, test_id, merchant_id, "change a style")
+    if test is None or all(style.style_id != style_id for style in test.styles):
+        return None
+    changes = dict(fields)
+    if "title" in changes:
+        changes["title"] = changes["title"].strip()
+        if not changes["title"]:
+            raise TestFieldInvalid(field="title", problem="give the style a title.", problem_zh="请给款式起个名字。")
+        _refuse_twin(test, changes["title"], apart_from=style_id)
+    changed = replace(
+        test,
+        styles=numbered([replace(one, **changes) if one.style_id == style_id else one for one in test.styles]),
+    )
+    await tests.rewrite_draft(conn, changed)
+    return changed
+
+
+def _refuse_twin(test: StyleTest, title: str, *, apart_from: UUID | None = None) -> None:
+    if any(one.title == title and one.style_id != apart_from for one in test.styles):
+        raise TestFieldInvalid(
+            field="title",
+            problem=f'there is a style called "{title}" already.',
+            problem_zh=f"已经有一款叫“{title}”。",
+        )
+
+
+def own_attributes(given: Mapping[str, Any]) -> tuple[tuple[str, str | float], ...]:
+    """What a merchant tells of a style: names of the vocabulary in either language, and names of his own.
+
+    Raises AttributeRefused for a name that is nearly one of the vocabulary (a typing error, most likely), and for a
+    value that the vocabulary does not have.
+    """
+    declared: dict[str, dict[str, Any]] = {}
+    for name in given:
+        try:
+            find_attribute(name)
+        except AttributeRefused:
+            labels = [label for one in VOCABULARY for label in (one.zh, one.en, one.code)]
+            if nearest(name, labels) is not None:
+                raise
+            declared[name] = {}
+    return read_attributes(given, known_attributes(declared))
 
 
 async def remove_style(conn: AsyncConnection, test_id: UUID, style_id: UUID, *, merchant_id: UUID) -> StyleTest | None:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from game.style_test import StyleTest, after
 from server.flows.return_budget import return_budget
-from server.stores import audit, tests
+from server.stores import audit, tests, webhooks
 from server.stores.db import AsyncConnection
 
 
@@ -27,6 +27,13 @@ async def end_test(
     if not await tests.move(conn, test, ended):
         return None
     await return_budget(conn, test.test_id, now=now)
+    await webhooks.announce(
+        conn,
+        test.merchant_id,
+        f"test.{ended.state.value}",
+        {"test_id": str(test.test_id), "title": test.title, "state": ended.state.value, "why": why},
+        now,
+    )
     await audit.write(
         conn,
         who=who,

@@ -8,7 +8,7 @@ from game.style_test import Style, StyleTest, numbered
 from server.files.test_folder import DraftTest
 from server.ids import uuid7
 from server.media import keep_picture
-from server.stores import tests
+from server.stores import pictures, tests
 from server.stores.db import AsyncConnection
 
 
@@ -47,4 +47,5 @@ async def import_test(
         styles=numbered(styles),
     )
     await tests.add(conn, test)
+    await pictures.remember(conn, [style.picture for style in draft.styles], now)
     return test

@@ -7,7 +7,7 @@ from game.errors import TransitionRefused
 from game.style_test import StyleTest, after, check_goal, check_launch
 from rewards.economy import Economy
 from server.flows.buy_budget import buy_budget
-from server.stores import audit, tests
+from server.stores import audit, tests, webhooks
 from server.stores.db import AsyncConnection
 
 
@@ -48,6 +48,13 @@ async def launch_test(
     )
     if not await tests.move(conn, test, running):
         raise TransitionRefused(state=test.state.value, verb="launch", advice="somebody else moved it; load it again.")
+    await webhooks.announce(
+        conn,
+        merchant_id,
+        "test.running",
+        {"test_id": str(test_id), "title": test.title, "state": running.state.value},
+        now,
+    )
     await audit.write(
         conn,
         who=who,

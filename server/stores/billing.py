@@ -15,6 +15,7 @@ class Bill:
     test_id: UUID
     title: str
     state: str
+    created_at: datetime
     launched_at: datetime | None
     paid_fen: int
     charged_fen: int
@@ -27,8 +28,8 @@ class Bill:
 
 
 _BILLS = sa.text("""
-select t.test_id, t.title, t.state, t.launched_at, b.paid_fen,
-       b.charged_g * b.rate_fen / b.rate_g as charged_fen,
+select t.test_id, t.title, t.state, t.created_at, t.launched_at, b.paid_fen,
+       (b.charged_g * b.rate_fen + b.rate_g - 1) / b.rate_g as charged_fen,
        coalesce((select a.balance from accounts a where a.account_id = account_id('test_escrow', t.test_id)), 0)
            as at_work_fen
 from style_tests t join budgets b on b.budget_id = t.test_id

@@ -74,6 +74,21 @@ async def latest(conn: AsyncConnection, test_id: UUID) -> Snapshot | None:
     return Snapshot(**row._asdict()) if row else None
 
 
+async def mark(conn: AsyncConnection, test_id: UUID) -> tuple[int, str, int]:
+    """(newest version, the test's state, grams charged): changes whenever what a page shows has changed."""
+    row = (
+        await conn.execute(
+            sa.text(
+                "select coalesce((select max(version) from snapshots s where s.test_id = t.test_id), 0), t.state,"
+                " coalesce((select b.charged_g from budgets b where b.budget_id = t.test_id), 0)"
+                " from style_tests t where t.test_id = :test_id"
+            ),
+            {"test_id": test_id},
+        )
+    ).one_or_none()
+    return (row[0], row[1], row[2]) if row else (0, "archived", 0)
+
+
 async def versions(conn: AsyncConnection) -> dict[UUID, int]:
     """The newest version of each test that is running or paused."""
     rows = await conn.execute(

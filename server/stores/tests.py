@@ -185,7 +185,7 @@ async def key_holder(
     return (row.key_id, row.merchant_id, tuple(row.scopes)) if row else None
 
 
-async def keys_of_merchant(conn: AsyncConnection, merchant_id: UUID) -> Sequence[sa.Row]:
+async def keys_of_merchant(conn: AsyncConnection, merchant_id: UUID) -> Sequence[Any]:
     """(key_id, name, scopes, created_at, expires_at, revoked_at) of a merchant's keys, newest first."""
     query = sa.select(
         api_keys.c.key_id,
