@@ -30,6 +30,9 @@ COVER_S = 20.0
 DRY_S = 2.0
 """How long a budget that had nothing left is not asked again, unless told otherwise."""
 
+RESERVED_AT_ONCE = 3
+"""How many connections of the pool are used for reserving, at the most."""
+
 
 @dataclass(slots=True)
 class _Till:
@@ -78,6 +81,7 @@ class BudgetDesk:
         self._switches = Switches()
         self._paces: dict[UUID, int] = {}
         self._wanted = asyncio.Event()
+        self._few_at_once = asyncio.Semaphore(RESERVED_AT_ONCE)
         self._closed = False
 
     # --- what dealing calls ---------------------------------------------------------------------
@@ -93,10 +97,10 @@ class BudgetDesk:
         till.asked_g += amount_g
         if self._closed or self._switched_off(budget_id) or not self._paced(budget_id, till):
             return None
-        self._drop_lapsed(till)
+        now = self._drop_lapsed(till)
         for place, purse in enumerate(till.purses):
             if amount_g <= purse.unoffered_g:
-                till.purses[place] = replace(purse, unoffered_g=purse.unoffered_g - amount_g)
+                till.purses[place] = purse.offer(amount_g, now)
                 if till.unoffered_g < self._low_water_g(till):
                     self._wanted.set()
                 return purse.block.id
@@ -121,11 +125,14 @@ class BudgetDesk:
         Without it the first player of a test would be told that its budget is exhausted.
         """
         wanted_g = self._economy.choice_g if amount_g is None else amount_g
+        short = {}
         for budget_id in dict.fromkeys(budget_ids):
             till = self._tills.setdefault(budget_id, _Till())
             self._drop_lapsed(till)
             if till.unoffered_g < wanted_g and not self._switched_off(budget_id):
-                await self._fill(budget_id, till, at_least_g=wanted_g)
+                short[budget_id] = till
+        if short:
+            await asyncio.gather(*(self._fill(each, till, at_least_g=wanted_g) for each, till in short.items()))
 
     # --- what runs beside -------------------------------------------------------------------------
 
@@ -174,6 +181,7 @@ class BudgetDesk:
             share = min(1.0, passed_s / 10.0)
             till.asked_g_per_s += share * (till.asked_g / passed_s - till.asked_g_per_s)
             till.asked_g = 0
+        self._forget_idle_tills()
         if paced := {budget_id: self._tills[budget_id] for budget_id in self._paces if budget_id in self._tills}:
             async with transaction(self._engine) as conn:
                 await budgets.report_demand(
@@ -188,7 +196,7 @@ class BudgetDesk:
 
     async def _fill(self, budget_id: UUID, till: _Till, *, at_least_g: int) -> None:
         loop = asyncio.get_running_loop()
-        async with till.filling:
+        async with till.filling, self._few_at_once:
             # Whoever waited here for the lock may find that the one before has filled it.
             if self._closed or till.unoffered_g >= at_least_g or loop.time() < till.dry_until:
                 return
@@ -228,12 +236,19 @@ class BudgetDesk:
 
     # --- small questions ----------------------------------------------------------------------------
 
-    def _drop_lapsed(self, till: _Till) -> None:
+    def _drop_lapsed(self, till: _Till) -> datetime:
+        """Offer no more from what has lapsed; returns the moment that it is."""
         now = self._clock()
         while till.purses and now >= till.purses[0].block.lapses_at:
             purse = till.purses.pop(0)
             self._lapsed[purse.block.id] = purse
             self._wanted.set()
+        return now
+
+    def _forget_idle_tills(self) -> None:
+        for budget_id, till in list(self._tills.items()):
+            if not till.purses and not till.filling.locked() and not self._in_demand(till):
+                del self._tills[budget_id]
 
     def _switched_off(self, budget_id: UUID) -> bool:
         off = self._switches

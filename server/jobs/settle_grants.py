@@ -21,6 +21,7 @@ class SettleGrants:
     def __init__(self, engine: AsyncEngine, *, batch: int = BATCH) -> None:
         self._engine = engine
         self._batch = batch
+        self._first = True
 
     async def run(self, now: datetime) -> int:
         """Settle all that is due, then charge for it; returns how many grants were settled."""
@@ -30,12 +31,18 @@ class SettleGrants:
             n_settled += batch.n_grants
             if batch.n_grants < self._batch:
                 break
+        # All tests, not only one's own: what a worker that died had settled is charged by whoever settles next.
+        if n_settled or self._first:
+            await self._charge(now)
+            self._first = False
+        return n_settled
+
+    async def _charge(self, now: datetime) -> None:
         async with reading(self._engine) as conn:
             uncharged = await budgets.uncharged(conn)
         for test_id in uncharged:
             async with transaction(self._engine) as conn:
                 await charge_votes(conn, test_id, now=now)
-        return n_settled
 
     async def _settle_batch(self, now: datetime) -> grants.Settled:
         try:

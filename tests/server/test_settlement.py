@@ -155,10 +155,15 @@ class Programme(RuleBasedStateMachine):
 
     run = None
     engine = None
+    histories = 0
 
     @initialize()
     def start(self) -> None:
+        # Every history has days of its own: what is counted under the caps of a day is not to depend on earlier ones.
+        type(self).histories += 1
         self.keeping = Bookkeeping(self.engine)
+        self.keeping.clock.forward(days=30 * self.histories)
+        self.do(self.in_transaction(False, lambda conn: budgets.set_caps(conn, budgets.EVERYTHING, Caps())))
         self.tests: dict = {}
         self.offered: list = []
         self.sent: list = []
@@ -194,17 +199,16 @@ class Programme(RuleBasedStateMachine):
         )  # fmt: skip
 
     @precondition(lambda self: self.desks and self.tests)
-    @rule(data=st.data(), number=st.integers(1, 12))
-    def deal(self, data, number):
+    @rule(data=st.data(), places=st.lists(st.integers(0, 3), min_size=1, max_size=12))
+    def deal(self, data, places):
         desk = data.draw(st.sampled_from(self.desks))
         test_id = data.draw(st.sampled_from(sorted(self.tests)))
 
         async def step():
             await desk.ready([test_id])
-            for _ in range(number):
+            for place in places:
                 if (block_id := desk.offer(test_id, 10)) is not None:
-                    player = data.draw(st.sampled_from(self.player_ids))
-                    self.offered.append(self.keeping.a_vote(player, test_id, block_id))
+                    self.offered.append(self.keeping.a_vote(self.player_ids[place], test_id, block_id))
 
         self.do(step())
 
