@@ -90,6 +90,14 @@ def binding(concluded: Opinion, ruling: Ruling | None, *, now: datetime) -> Opin
     return ruling.opinion if ruling is not None and ruling.binds(now) else concluded
 
 
+def steadied(before: Opinion, concluded: Opinion) -> Opinion:
+    """What review's conclusion makes of the opinion before it: who is muted stays so until review would trust him again.
+
+    Around one threshold an opinion would flicker with every vote, and each flicker moves grams.
+    """
+    return before if before.standing == "muted" and concluded.standing == "watched" else concluded
+
+
 def is_news(before: Opinion, after: Opinion) -> bool:
     """Whether the new opinion is worth a row: another standing, or a weight that moved notably."""
     return before.standing != after.standing or abs(before.weight - after.weight) >= NOTABLE

@@ -40,6 +40,7 @@ cases = sa.Table(
     sa.CheckConstraint("(state = 'open') = (judged_at is null)", name="judged_has_moment"),
 )
 sa.Index("ix_cases_open_subject", cases.c.subject, unique=True, postgresql_where=cases.c.state == "open")
+sa.Index("ix_cases_subject", cases.c.subject)
 sa.Index("ix_cases_state_opened_at", cases.c.state, cases.c.opened_at)
 
 case_players = sa.Table(
@@ -146,17 +147,23 @@ async def open_case(
     suggestion: str,
     evidence: Mapping[str, Any],
     now: datetime,
+    quiet_since: datetime | None = None,
 ) -> UUID | None:
-    """Open a case about these players; None where one about them is open already."""
+    """Open a case about these players; None where one about them is open already, or was judged after `quiet_since`."""
     members = sorted(set(player_ids))
     assert members, "a case is about somebody"
+    # Groups grow; what keeps its name while they do is the member who was there first.
+    subject = f"{'player' if len(members) == 1 else 'group'}:{members[0]}"
+    if quiet_since is not None and await conn.scalar(
+        sa.select(sa.exists().where(cases.c.subject == subject, cases.c.judged_at > quiet_since))
+    ):
+        return None
     opened: UUID | None = await conn.scalar(
         insert(cases)
         .values(
             case_id=case_id,
             kind=kind,
-            # Groups grow; what keeps its name while they do is the member who was there first.
-            subject=f"{'player' if len(members) == 1 else 'group'}:{members[0]}",
+            subject=subject,
             opened_at=now,
             opened_by=opened_by,
             reasons=list(reasons),

@@ -61,6 +61,7 @@ sessions = sa.Table(
     sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("revoked_at", sa.DateTime(timezone=True)),
 )
+sa.Index("ix_players_not_trusted", players.c.player_id, postgresql_where=players.c.standing != "trusted")
 sa.Index("ix_player_sessions_device", sessions.c.device)
 sa.Index("ix_player_sessions_revoked_at", sessions.c.revoked_at, postgresql_where=sessions.c.revoked_at.isnot(None))
 
@@ -237,3 +238,10 @@ async def set_hold(conn: AsyncConnection, hold_s: dict[UUID, int]) -> None:
     """Write how long the grants of these players are held from now on."""
     for player_id, seconds in sorted(hold_s.items()):
         await conn.execute(sa.update(players).where(players.c.player_id == player_id).values(hold_s=seconds))
+
+
+async def lock(conn: AsyncConnection, player_id: UUID) -> None:
+    """Keep everybody else from changing what is thought of this player until the transaction ends."""
+    await conn.execute(
+        sa.select(players.c.player_id).where(players.c.player_id == player_id).with_for_update(key_share=True)
+    )

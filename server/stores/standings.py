@@ -331,14 +331,17 @@ async def record_check(conn: AsyncConnection, check: ResultCheck) -> None:
 
 async def latest_check(conn: AsyncConnection, test_id: UUID) -> ResultCheck | None:
     """The newest check of a test's result."""
-    row = (
-        await conn.execute(
-            sa.select(result_checks)
-            .where(result_checks.c.test_id == test_id)
-            .order_by(result_checks.c.verdict_no.desc())
-            .limit(1)
-        )
-    ).one_or_none()
+    return await _a_check(conn, test_id, result_checks.c.verdict_no.desc())
+
+
+async def first_check(conn: AsyncConnection, test_id: UUID) -> ResultCheck | None:
+    """The check that was made when the test was decided: what later ones are compared with."""
+    return await _a_check(conn, test_id, result_checks.c.verdict_no.asc())
+
+
+async def _a_check(conn: AsyncConnection, test_id: UUID, order: Any) -> ResultCheck | None:
+    query = sa.select(result_checks).where(result_checks.c.test_id == test_id).order_by(order).limit(1)
+    row = (await conn.execute(query)).one_or_none()
     return ResultCheck(**{**row._asdict(), "chosen": tuple(row.chosen)}) if row else None
 
 
@@ -459,6 +462,13 @@ async def known_of(conn: AsyncConnection, player_ids: Sequence[UUID]) -> dict[UU
         )
         for row in rows
     }
+
+
+async def not_trusted(conn: AsyncConnection) -> frozenset[UUID]:
+    """All players whose standing is not the common one; they are few."""
+    return frozenset(
+        await conn.scalars(sa.select(players.players.c.player_id).where(players.players.c.standing != "trusted"))
+    )
 
 
 async def link_player(conn: AsyncConnection, player_id: UUID, *, kind: str, digest: bytes, now: datetime) -> None:

@@ -772,6 +772,8 @@ CREATE INDEX ix_case_reversals_case_id ON case_reversals (case_id);
 
 CREATE INDEX ix_cases_state_opened_at ON cases (state, opened_at);
 
+CREATE INDEX ix_cases_subject ON cases (subject);
+
 CREATE INDEX ix_console_sessions_user_id ON console_sessions (user_id);
 
 CREATE INDEX ix_damage_reports_open ON damage_reports (reported_at) WHERE state = 'open';
@@ -801,6 +803,8 @@ CREATE INDEX ix_player_sessions_device ON player_sessions (device);
 CREATE INDEX ix_player_sessions_player_id ON player_sessions (player_id);
 
 CREATE INDEX ix_player_sessions_revoked_at ON player_sessions (revoked_at) WHERE revoked_at IS NOT NULL;
+
+CREATE INDEX ix_players_not_trusted ON players (player_id) WHERE standing != 'trusted';
 
 CREATE INDEX ix_produced_styles_unawarded ON produced_styles (told_at) WHERE awarded_at IS NULL;
 
