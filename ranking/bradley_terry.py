@@ -131,7 +131,8 @@ def fit(
         raise BadOption(option="ties", value=ties, allowed='"davidson" or "half"')
     if interval not in (None, "honest", "plain"):
         raise BadOption(option="interval", value=interval, allowed='"honest" or "plain"')
-    counts = counts_of(votes, clusters)
+    plain = (prior_sd == 0.0) if interval is None else interval == "plain"
+    counts = counts_of(votes, clusters if design_effect is None or plain else 0)
     pooled(counts)
     return fit_counts(counts, prior_sd=prior_sd, side=side, ties=ties, interval=interval, start=start,
                       design_effect=design_effect)  # fmt: skip
@@ -183,11 +184,11 @@ def fit_counts(
 
 
 def counts_of(votes: Comparisons | RunningCounts | Counts, clusters: int | None = CLUSTER_VOTERS) -> Counts:
-    """Counts of any of the three; running counts keep their own limit of voters if it is lower."""
+    """Counts of any of the three; running counts keep their own limit of voters unless none are wanted."""
     if isinstance(votes, Counts):
         return votes
     if isinstance(votes, RunningCounts):
-        return votes.counts()
+        return votes.counts(0 if clusters == 0 else None)
     return votes.counts(clusters)
 
 
@@ -492,7 +493,7 @@ def _report(
         whole = main.covariance
         root = np.sqrt(design_effect)
         covariance = posterior * np.outer(root, root)
-        method = "model-based posterior" if clusters is None else "posterior x voter-clustered design effect"
+        method = "posterior x voter-clustered design effect" if counts.n_voters else "model-based posterior"
     prior = "no prior" if main.prior_variance == 0.0 else f"prior sd {main.prior_variance**0.5:.3g}"
     items = tally(table)
     extra = list(range(n, likelihood.width))

@@ -206,10 +206,15 @@ class Comparisons:
         return _table(self.left, self.right, self.outcome, self.segment, self.weight, self.n_items, self.n_segments)
 
     def counts(self, clusters: int | None = CLUSTER_VOTERS) -> Counts:
-        """All that a fit needs. `clusters`: how many whole voters to keep for the design effect, None for all."""
+        """All that a fit needs.
+
+        `clusters`: how many whole voters to keep for the design effect, None for all, 0 for none.
+        """
         kept: Clusters | None = None
         n_voters = 0
-        if self.voter is not None:
+        if self.voter is not None and clusters == 0:
+            n_voters = len(_dense(self.voter)[1])
+        elif self.voter is not None:
             codes, ids = _dense(self.voter)
             n_voters = len(ids)
             kept = _clusters(
@@ -348,7 +353,7 @@ class RunningCounts:
         self._count(v, v["weight"] * self._voters["weight"][v["voter"]])
 
     def counts(self, clusters: int | None = None) -> Counts:
-        """All that a fit needs; `clusters` may be lower than at construction, but not higher."""
+        """All that a fit needs; `clusters` may be lower than at construction (0 for none), but not higher."""
         limit = self._limit if clusters is None else clusters
         if limit > self._limit:
             raise BadOption(option="clusters", value=limit, allowed=f"at most {self._limit}, as at construction")
@@ -356,7 +361,7 @@ class RunningCounts:
             raise NoVotes(reason="nothing was counted yet")
         kept: Clusters | None = None
         n_voters = len(self._row_of)
-        if self._named:
+        if self._named and limit > 0:
             s = self._sample
             weight = s["weight"] * self._voters["weight"][s["voter"]]
             kept = _clusters(

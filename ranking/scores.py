@@ -133,9 +133,14 @@ class Scores:
         return self.strength[:, None] - self.strength[None, :], np.sqrt(np.maximum(variance, 0.0))
 
     def pair_design_effect(self) -> Floats:
-        """(n, n) design effect of each difference of two items, 1 or more (ones without voters)."""
+        """(n, n) design effect of each difference of two items, 1 or more.
+
+        Where the design effects were taken over from an earlier fit (or there are no voters) it is that of the two
+        items, averaged.
+        """
         if self.weak_sandwich is None:
-            return np.ones_like(self.covariance)
+            root = np.sqrt(self.design_effect)
+            return np.outer(root, root)
         clustered, model = _contrast_variances(self.weak_sandwich), _contrast_variances(self.weak_covariance)
         np.fill_diagonal(model, 1.0)
         return np.maximum(1.0, clustered / np.maximum(model, 1e-300))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ranking import bradley_terry
 from ranking.bradley_terry import SIDE_SD, TIE_SD, WEAK_SD, clustered, fit_table, meat
-from ranking.comparisons import Comparisons
+from ranking.comparisons import Comparisons, RunningCounts
 from ranking.errors import BadOption
 from ranking.scores import Scores
 from tests.ranking import slow_twins
@@ -100,6 +100,18 @@ def test_a_warm_start_ends_where_a_cold_one_does() -> None:
     np.testing.assert_allclose(warm.covariance, cold.covariance, atol=1e-7)
     other = bradley_terry.fit(late, start=bradley_terry.fit(some_votes(5).votes), side=False)
     np.testing.assert_allclose(other.strength, bradley_terry.fit(late, side=False).strength, atol=1e-7)
+
+
+def test_a_design_effect_that_is_taken_over_is_used_as_it_is() -> None:
+    votes = some_votes(8, 2000, taste=1.2, per_voter=20).votes
+    first = bradley_terry.fit(votes)
+    running = RunningCounts(8)
+    running.add(votes.left, votes.right, votes.choice, votes.voter)
+    for again in (votes, running):
+        second = bradley_terry.fit(again, start=first, design_effect=first.design_effect)
+        np.testing.assert_allclose(second.covariance, first.covariance, atol=1e-8)
+        assert (second.n_voters, second.flags, second.method) == (first.n_voters, first.flags, first.method)
+        np.testing.assert_allclose(np.diagonal(second.pair_design_effect()), first.design_effect)
 
 
 def test_strengths_have_mean_zero_and_so_does_each_row_of_the_posterior() -> None:
