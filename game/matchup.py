@@ -26,6 +26,7 @@ _VERSION: Final = 1
 # | device tag | segment | flags | snapshot version | selection probability (1/65535)
 _FIELDS: Final = struct.Struct(">BB16s16s16s16sHHHII4sBBIH")
 _MAC_BYTES: Final = 16
+_CLEAR: Final = 2  # version and key number: what must be known before the rest can be read
 _TICKET_BYTES: Final = _FIELDS.size + _MAC_BYTES
 _EXPLORED: Final = 1
 _PROBE: Final = 2
@@ -90,8 +91,9 @@ def sign(matchup: Matchup, keys: Mapping[int, bytes]) -> str:
     """The ticket of a matchup: its fields and a MAC (HMAC-SHA256 cut to 128 bits, RFC 2104) under the newest key.
 
     `keys` maps a key's number (0..255) to its bytes; the greatest number signs, all of them verify, so that a key can
-    be rotated while tickets are out. Whether the pair is a gold pair is *not* in the ticket: a ticket can be read by
-    anyone, and a check that is recognisable is no check.
+    be rotated while tickets are out. Everything after these two bytes is masked with a stream that only the key and the MAC
+    give (a synthetic IV, RFC 5297): positions and probabilities would tell check pairs from others to whoever can decode
+    base64, and a check that is recognisable is no check.
     """
     key_id = max(keys)
     packed = _FIELDS.pack(
@@ -113,7 +115,17 @@ def sign(matchup: Matchup, keys: Mapping[int, bytes]) -> str:
         round(min(1.0, max(0.0, matchup.probability)) * 65535),
     )
     mac = hmac.digest(keys[key_id], packed, "sha256")[:_MAC_BYTES]
-    return base64.urlsafe_b64encode(packed + mac).rstrip(b"=").decode()
+    return (
+        base64.urlsafe_b64encode(packed[:_CLEAR] + _masked(packed[_CLEAR:], keys[key_id], mac) + mac)
+        .rstrip(b"=")
+        .decode()
+    )
+
+
+def _masked(body: bytes, key: bytes, mac: bytes) -> bytes:
+    """The body under its mask, or out of it again; every ticket has another MAC, hence another mask."""
+    stream = hashlib.shake_256(b"ticket" + key + mac).digest(len(body))
+    return (int.from_bytes(body, "big") ^ int.from_bytes(stream, "big")).to_bytes(len(body), "big")
 
 
 def read(ticket: str, keys: Mapping[int, bytes]) -> Matchup:
@@ -124,9 +136,12 @@ def read(ticket: str, keys: Mapping[int, bytes]) -> Matchup:
         raise TicketMalformed from None
     if len(raw) != _TICKET_BYTES or raw[0] != _VERSION:
         raise TicketMalformed
-    packed, mac = raw[: _FIELDS.size], raw[_FIELDS.size :]
+    mac = raw[_FIELDS.size :]
     key = keys.get(raw[1])
-    if key is None or not hmac.compare_digest(hmac.digest(key, packed, "sha256")[:_MAC_BYTES], mac):
+    if key is None:
+        raise TicketForged
+    packed = raw[:_CLEAR] + _masked(raw[_CLEAR : _FIELDS.size], key, mac)
+    if not hmac.compare_digest(hmac.digest(key, packed, "sha256")[:_MAC_BYTES], mac):
         raise TicketForged
     (
         _,

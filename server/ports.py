@@ -13,6 +13,7 @@ from server.config import Config
 from server.dealer import Dealer
 from server.desk import Desk
 from server.edge.limits import Limiter
+from server.flows.check_platform_risk import RiskCheck
 from server.metrics import Metrics
 from server.revocations import Revocations
 from server.stores.db import AsyncEngine
@@ -40,4 +41,6 @@ class Shell:
     metrics: Metrics
     economy: Economy
     gateways: Mapping[str, Callable[[str], Awaitable[str]]] = field(default_factory=dict)
+    # By platform: what it thinks of a user who logs in. Asked where it is there, and never waited for long.
+    risk_checks: Mapping[str, RiskCheck] = field(default_factory=dict)
     clock: Clock = system_clock

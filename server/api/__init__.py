@@ -1,6 +1,6 @@
 """The player's HTTP surface: one file per noun, and the list of all routes."""
 
-from server.api import answers, farm, me, redemptions, rounds, sessions, wallet
+from server.api import answers, appeals, farm, me, redemptions, rounds, sessions, taste, wallet
 from server.edge.wire import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -11,4 +11,6 @@ ROUTES: tuple[Route, ...] = (
     *farm.ROUTES,
     *redemptions.ROUTES,
     *wallet.ROUTES,
+    *taste.ROUTES,
+    *appeals.ROUTES,
 )

@@ -12,6 +12,7 @@ from server.flows.cast_votes import Receipt, cast_votes
 
 MAX_ANSWERS = 200
 ANSWERS = Limit("answers", rate_per_s=5.0, burst=400)
+DEVICE_ANSWERS = Limit("device-answers", rate_per_s=10.0, burst=800)
 WHY_CHIPS = ("neckline", "colour", "sleeve", "length", "cut", "fabric", "pattern", "price", "style", "other")
 
 
@@ -58,11 +59,11 @@ class ReceiptsReply(Reply):
 async def post_answers(call: Any) -> dict[str, Any]:
     """Put answers on record; the receipts say what each came to."""
     shell, who, body = call.shell, call.who, call.body
-    wait_s = await shell.limiter.wait_s(
-        ANSWERS, who.player_id.hex, call.now.timestamp(), cost=max(1, len(body.answers))
-    )
-    if wait_s > 0:
-        raise Problem("too_many", params={"retry_after_s": retry_after_s(wait_s)})
+    cost = max(1, len(body.answers))
+    for limit, key in ((ANSWERS, who.player_id.hex), (DEVICE_ANSWERS, who.device.hex())):
+        wait_s = await shell.limiter.wait_s(limit, key, call.now.timestamp(), cost=cost)
+        if wait_s > 0:
+            raise Problem("too_many", params={"retry_after_s": retry_after_s(wait_s)})
     receipts, fertilizer = await cast_votes(
         shell.desk,
         [

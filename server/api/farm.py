@@ -13,6 +13,7 @@ from rewards.farm import STAGES, Forecast, Terms, Tree, stage_starts_at_g
 from rewards.kinds import KINDS, Award
 from rewards.kinds.awards import Figure
 from server.api import reward_words  # noqa: F401 - its words join the catalogue
+from server.api.appeals import ReasonReply, reason_words
 from server.edge.problems import Problem
 from server.edge.wire import Reply, Route, Wire
 from server.flows.accept_invitation import accept_invitation
@@ -251,6 +252,7 @@ class StandingReply(Reply):
 
     standing: str
     reasons: list[str]
+    words: list[ReasonReply]
 
 
 class FarmReply(Reply):
@@ -425,7 +427,11 @@ def farm_reply(view: FarmView, player_id: UUID, economy: Economy) -> FarmReply:
             for one in economy.varieties
         ],
         rules=_rules(view, economy),
-        standing=StandingReply(standing=view.standing, reasons=list(view.standing_reasons)),
+        standing=StandingReply(
+            standing=view.standing,
+            reasons=list(view.standing_reasons),
+            words=[ReasonReply(**words) for words in reason_words(view.standing_reasons)],
+        ),
     )
 
 

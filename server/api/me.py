@@ -7,10 +7,11 @@ import pydantic
 from aiohttp import web
 
 from game.segments import INTERESTS
+from server.api.appeals import AppealReply, ReasonReply, appeal_reply, reason_words
 from server.edge.problems import Problem
 from server.edge.wire import Reply, Route, Wire, json_bytes, rfc3339
 from server.flows.export_player import export_player
-from server.stores import players
+from server.stores import cases, players, standings
 from server.stores.db import reading, transaction
 
 AGE_BANDS = {"under_18": 16, "18-24": 21, "25-29": 27, "30-39": 35, "40-49": 45, "50-59": 55, "60+": 65}
@@ -39,6 +40,8 @@ class MeReply(Reply):
     consent: dict[str, bool]
     standing: str
     standing_reasons: list[str]
+    standing_words: list[ReasonReply]
+    appeals: list[AppealReply]
     created_at: str
 
 
@@ -49,7 +52,7 @@ async def _me(call: Any, conn: Any) -> players.Player:
     return player
 
 
-def _reply(player: players.Player) -> dict[str, Any]:
+async def _reply(conn: Any, player: players.Player) -> dict[str, Any]:
     return {
         "player_id": str(player.player_id),
         "nickname": player.nickname,
@@ -60,6 +63,8 @@ def _reply(player: players.Player) -> dict[str, Any]:
         "consent": player.consent,
         "standing": player.standing,
         "standing_reasons": list(player.standing_reasons),
+        "standing_words": reason_words(player.standing_reasons),
+        "appeals": [appeal_reply(each) for each in await cases.appeals_of(conn, player.player_id)],
         "created_at": rfc3339(player.created_at),
     }
 
@@ -67,7 +72,7 @@ def _reply(player: players.Player) -> dict[str, Any]:
 async def get_me(call: Any) -> dict[str, Any]:
     """The player's own facts."""
     async with reading(call.shell.engine) as conn:
-        return _reply(await _me(call, conn))
+        return await _reply(conn, await _me(call, conn))
 
 
 async def patch_me(call: Any) -> dict[str, Any]:
@@ -77,7 +82,7 @@ async def patch_me(call: Any) -> dict[str, Any]:
         player = await _me(call, conn)
         changes, consent = _changes(call.body, given, player, call.now)
         await players.update_facts(conn, player.player_id, {**changes, "consent": consent})
-        return _reply(await _me(call, conn))
+        return await _reply(conn, await _me(call, conn))
 
 
 def _changes(
@@ -115,6 +120,7 @@ async def delete_me(call: Any) -> None:
     """Forget this player: identity and facts go, votes and book entries stay without anyone behind them."""
     async with transaction(call.shell.engine) as conn:
         await players.forget(conn, call.who.player_id, call.now)
+        await standings.forget_player(conn, call.who.player_id)
     await call.shell.revocations.refresh(call.now)
 
 

@@ -13,6 +13,8 @@ from server.edge.wire import Reply, Route, Wire, rfc3339, wants_english
 from server.flows.deal_round import deal_round
 
 ROUNDS = Limit("rounds", rate_per_s=1.0, burst=30)
+# Several of a family may play on one telephone in turn, not a farm at once.
+DEVICE_ROUNDS = Limit("device-rounds", rate_per_s=2.0, burst=60)
 
 REASONS = {
     "no_test_open": (
@@ -75,9 +77,10 @@ class RoundReply(Reply):
 async def post_rounds(call: Any) -> dict[str, Any]:
     """Deal a round to this player."""
     shell, who = call.shell, call.who
-    wait_s = await shell.limiter.wait_s(ROUNDS, who.player_id.hex, call.now.timestamp())
-    if wait_s > 0:
-        raise Problem("too_many", params={"retry_after_s": retry_after_s(wait_s)})
+    for limit, key in ((ROUNDS, who.player_id.hex), (DEVICE_ROUNDS, who.device.hex())):
+        wait_s = await shell.limiter.wait_s(limit, key, call.now.timestamp())
+        if wait_s > 0:
+            raise Problem("too_many", params={"retry_after_s": retry_after_s(wait_s)})
     dealt = await deal_round(
         shell.engine,
         shell.dealer,

@@ -12,10 +12,13 @@ from server.edge.auth import PlayerSession, issue_token
 from server.edge.limits import Limit, retry_after_s
 from server.edge.problems import Problem
 from server.edge.wire import Reply, Route, Wire, rfc3339
+from server.flows.check_platform_risk import check_platform_risk
 from server.flows.open_session import open_session
 
 # A log-in costs little, and thousands of a carrier's subscribers may share one address.
 LOG_INS = Limit("log-ins", rate_per_s=20.0, burst=1000)
+# A family shares a telephone; a hundred accounts do not.
+DEVICE_LOG_INS = Limit("device-log-ins", rate_per_s=1 / 30, burst=40)
 
 
 class SessionBody(Wire):
@@ -61,9 +64,10 @@ async def post_sessions(call: Any) -> dict[str, Any]:
     """Log a player in, who is made on first sight."""
     shell, body = call.shell, call.body
     block = address_block(call.request.remote)
-    wait_s = await shell.limiter.wait_s(LOG_INS, block, call.now.timestamp())
-    if wait_s > 0:
-        raise Problem("too_many", params={"retry_after_s": retry_after_s(wait_s)})
+    for limit, key in ((LOG_INS, block), (DEVICE_LOG_INS, device_tag(body.device).hex())):
+        wait_s = await shell.limiter.wait_s(limit, key, call.now.timestamp())
+        if wait_s > 0:
+            raise Problem("too_many", params={"retry_after_s": retry_after_s(wait_s)})
     subject = await _subject(shell, body)
     key = shell.config.vault_keys[min(shell.config.vault_keys)]
     opened = await open_session(
@@ -75,6 +79,17 @@ async def post_sessions(call: Any) -> dict[str, Any]:
         economy=shell.economy,
         now=call.now,
     )
+    ask = shell.risk_checks.get(body.platform)
+    if ask is not None:
+        await check_platform_risk(
+            shell.engine,
+            ask,
+            player_id=opened.player.player_id,
+            platform=body.platform,
+            open_id=subject,
+            client_ip=call.request.remote or "",
+            now=call.now,
+        )
     session = PlayerSession(opened.player.player_id, opened.session_id, device_tag(body.device), opened.expires_at)
     return {
         "token": issue_token(session, shell.config.token_keys),

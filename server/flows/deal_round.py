@@ -13,7 +13,7 @@ from rewards.economy import Economy
 from server.budget_desk import BudgetDesk
 from server.dealer import Dealer
 from server.ids import uuid7
-from server.stores import players, votes
+from server.stores import players, standings, votes
 from server.stores.db import AsyncEngine, reading
 
 
@@ -60,11 +60,18 @@ async def deal_round(
             return DealtRound(round_id, (), "player_gone")
         met = await votes.met_by(conn, player_id, [table.test.test_id for table in tables])
         paid_today = await votes.paid_since(conn, player_id, day_starts_at(day_of(now)))
+        barred = await standings.barred_merchants(conn, player_id)
     # Another process may have recorded what this one still believes to be out.
     out = [matchup for matchup in dealer.out_of(player_id, now) if matchup.matchup_id not in met.matchup_ids]
     for matchup in out:
         met.pairs.setdefault(matchup.test_id, []).append((matchup.left, matchup.right))
-    seat = Seat(player_id, player.facts(now), met={test_id: frozenset(pairs) for test_id, pairs in met.pairs.items()})
+    seat = Seat(
+        player_id,
+        player.facts(now),
+        # Who works for a merchant never judges that merchant's styles.
+        barred_merchants=barred,
+        met={test_id: frozenset(pairs) for test_id, pairs in met.pairs.items()},
+    )
     open_to_player = eligible(tables, seat)
     if not open_to_player:
         return DealtRound(round_id, (), "no_test_open")
@@ -73,9 +80,7 @@ async def deal_round(
         return DealtRound(round_id, (), "daily_cap_reached")
     wanted = min(size, paid_left)
     if player.standing != "muted":
-        await budget_desk.ready(
-            [table.test.test_id for table, _ in open_to_player], amount_g=economy.choice_g * wanted
-        )
+        await budget_desk.ready([table.test.test_id for table, _ in open_to_player], amount_g=economy.choice_g * wanted)
     dealt = []
     reason = "all_pairs_met"
     for pair in dealer.deal(seat, size=wanted):
