@@ -13,7 +13,7 @@ export default tseslint.config(
   ...tseslint.configs.recommendedTypeChecked,
   ...pluginVue.configs["flat/recommended"],
   {
-    files: ["src/**/*.{ts,vue}", "tests/**/*.ts", "art/**/*.ts", "*.ts"],
+    files: ["src/**/*.{ts,vue}", "tests/**/*.ts", "checks/**/*.ts", "art/**/*.ts", "*.ts"],
     languageOptions: {
       parser: vueParser,
       parserOptions: { parser: tseslint.parser, project: "./tsconfig.json", extraFileExtensions: [".vue"] },
@@ -49,5 +49,5 @@ export default tseslint.config(
     rules: { "no-unreachable": "off", "vue/no-multiple-template-root": "off", "vue/no-duplicate-attributes": "off" },
   },
   { files: ["**/*.mjs"], ...tseslint.configs.disableTypeChecked },
-  { files: ["art/draw.ts"], rules: { "no-console": "off" } },
+  { files: ["art/draw.ts", "checks/**"], rules: { "no-console": "off" } },
 );

@@ -33,7 +33,7 @@ describe("the client", () => {
     const { client, requests } = a_client((request) => (request.url.endsWith("/sessions") ? a_session() : an_answer(200, { ok: true })));
     await Promise.all(Array.from({ length: 10 }, () => client.call("GET", "/v1/farm")));
     expect(requests.filter((one) => one.url.endsWith("/v1/sessions")).length).toBe(1);
-    expect(requests.at(-1)?.headers["authorization"]).toMatch(/^Bearer token-/);
+    expect(requests[requests.length - 1]?.headers["authorization"]).toMatch(/^Bearer token-/);
   });
 
   test("remembers its session over a restart", async () => {
@@ -143,9 +143,9 @@ describe("one key for one wish", () => {
     let now = 0;
     const once = new Once(store, keys(), () => now);
     const used: string[] = [];
-    const refuse = (problem: unknown) => (key: string) => {
+    const refuse = (problem: Error) => (key: string) => {
       used.push(key);
-      return Promise.reject(problem as Error);
+      return Promise.reject(problem);
     };
     await once.run("claim", refuse(new Problem(409, "already_claimed", "", "", null, null))).catch(() => undefined);
     await once.run("claim", refuse(new Problem(503, "database_away", "", "", null, null))).catch(() => undefined);

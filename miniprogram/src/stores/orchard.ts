@@ -170,6 +170,7 @@ function enter(player_id: string): void {
   showCachedFarm(player_id);
   outbox.open(player_id);
   deck.open(player_id);
+  void outbox.flush(); // what was answered before the app was killed
 }
 
 let begun = false;
