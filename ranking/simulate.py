@@ -404,11 +404,6 @@ class QuickScores:
     n_voters: int
     flags: tuple[Flag, ...] = ()
 
-    @property
-    def design_effect(self) -> Floats:
-        """(n,): not known by item here, but by contrast."""
-        return np.ones(len(self.strength))
-
     def pair_design_effect(self) -> Floats:
         """(n, n), as in `Scores`."""
         return self.effect

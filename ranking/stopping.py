@@ -89,8 +89,6 @@ class ScoresLike(Protocol):
     @property
     def weak_covariance(self) -> Floats: ...
     @property
-    def design_effect(self) -> Floats: ...
-    @property
     def flags(self) -> tuple[Flag, ...]: ...
     @property
     def n_votes(self) -> int: ...
@@ -257,10 +255,6 @@ def _contrasts(
 def _effect(scores: ScoresLike) -> Floats:
     """(n, n) design effect of each contrast."""
     effect = scores.pair_design_effect()
-    own = scores.design_effect
-    if (effect <= 1.0).all() and (own > 1.0).any():
-        # A fit that took its design effect over from an earlier one knows it by item only.
-        effect = 0.5 * (own[:, None] + own[None, :])
     if 0 < scores.n_voters < FEW_VOTERS:
         return np.maximum(effect, DESIGN_EFFECT_OF_FEW)
     return effect

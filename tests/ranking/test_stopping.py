@@ -1,7 +1,7 @@
 """The laws of stopping: two rules that hold at every look, what they refuse to say, and what they foresee."""
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -37,7 +37,6 @@ class Fitted:
     n_voters: int = 1000
     effect: float = 1.0
     flags: tuple[Flag, ...] = ()
-    design_effect: np.ndarray = field(default_factory=lambda: np.ones(1))
 
     @property
     def weak_strength(self) -> np.ndarray:
@@ -161,12 +160,6 @@ def test_votes_of_few_who_vote_alike_weigh_less() -> None:
     fit = a_fit([0.3, 0.0, -0.4], 0.07)
     assert decide(fit, Goal()).probability > decide(replace(fit, effect=2.0), Goal()).probability
     assert decide(fit, Goal()).error_bound < decide(replace(fit, effect=2.0), Goal()).error_bound
-
-
-def test_a_design_effect_that_was_taken_over_by_item_still_counts() -> None:
-    fit = a_fit([0.3, 0.0, -0.4], 0.07)
-    carried = replace(fit, design_effect=np.full(3, 2.0))
-    assert decide(carried, Goal()).probability == decide(replace(fit, effect=2.0), Goal()).probability
 
 
 @pytest.mark.parametrize(
