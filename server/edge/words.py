@@ -67,6 +67,9 @@ CATALOGUE: dict[str, Words] = {
     "player_gone": Words(401, "这个账号已注销,请重新登录。"),
     "choice_unknown": Words(422, "选项“{choice}”不存在,请发送 left、right、neither 或 unclear。"),
     # fair votes
+    "case_exists": Words(
+        409, "已有一个关于这些玩家的未结案件。", "There is an open case about these players; add to that one."
+    ),
     "case_closed": Words(409, "这个案件已经处理过({state});有新证据请另开一案。"),
     "four_eyes_needed": Words(403, "动钱需要两个人:一人提出,另一人登录控制台批准。"),
     "nothing_to_appeal": Words(409, "你的账号信誉良好,没有需要申诉的处理。"),
