@@ -27,7 +27,7 @@ from rewards.economy import Economy
 from server.closer_look import CloserLook, look
 from server.edge.wire import rfc3339
 from server.flows.end_test import end_test
-from server.stores import budgets, players, snapshots, tests, votes
+from server.stores import budgets, snapshots, standings, tests, votes
 from server.stores.db import AsyncEngine, reading, transaction
 from server.stores.snapshots import Snapshot
 
@@ -100,7 +100,8 @@ class RefitRankings:
             until = await votes.horizon(conn)
             fresh = await votes.between(conn, test.test_id, bench.read_until, until)
             stale = bench.reweighed_at is None or (now - bench.reweighed_at).total_seconds() > REWEIGH_EVERY_S
-            weights = await players.weights(conn, list(bench.voters) + fresh.player) if stale else None
+            voters = list(bench.voters) + fresh.player
+            weights = await standings.weights_in(conn, test.test_id, voters) if stale else None
         _take_in(bench, fresh)
         bench.read_until = until
         changed = weights is not None and weights != bench.weights
