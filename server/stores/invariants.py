@@ -271,23 +271,16 @@ LAWS = (
     ),
     Law(
         "escrow_pays_for_promises",
-        "Each test's escrow still holds what its promised grams will cost; a budget's account has its row.",
+        "What was charged and what is in escrow pay for all grams of a test; each account of a budget has its row.",
         """
-        select b.budget_id, e.balance as escrow_fen, b.rate_fen, b.rate_g,
-               coalesce(o.balance, 0) + coalesce(r.balance, 0) as unsettled_g
+        select b.budget_id, e.balance as escrow_fen, b.rate_fen, b.rate_g, b.bought_g - b.returned_g as bought_g, b.charged_g
         from budgets b
         left join accounts e on e.kind = 'test_escrow' and e.owner_id = b.budget_id
-        left join accounts o on o.kind = 'test_budget' and o.owner_id = b.budget_id
-        left join (
-            select r.budget_id, sum(a.balance)::bigint as balance
-            from reservations r join accounts a on a.kind = 'reservation' and a.owner_id = r.block_id
-            where r.released_at is null group by r.budget_id
-        ) r on r.budget_id = b.budget_id
         where b.kind = 'test'
-          and coalesce(e.balance, 0) * b.rate_g
-              < (coalesce(o.balance, 0) + coalesce(r.balance, 0)) * b.rate_fen - b.rate_g
+          and coalesce(e.balance, 0) + (b.charged_g * b.rate_fen + b.rate_g - 1) / b.rate_g
+              < ((b.bought_g - b.returned_g) * b.rate_fen + b.rate_g - 1) / b.rate_g
         union all
-        select a.owner_id, null, null, null, a.balance
+        select a.owner_id, a.balance, null, null, null, null
         from accounts a left join budgets b on b.budget_id = a.owner_id
         where a.kind in ('test_budget', 'programme_budget', 'test_escrow') and b.budget_id is null
         """,

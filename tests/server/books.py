@@ -163,10 +163,10 @@ class Bookkeeping:
         async with self.engine.connect() as conn:
             return await ledger.balance(conn, account)
 
-    async def broken_laws(self, *, seals_too: bool = False) -> dict[str, tuple[dict, ...]]:
+    async def broken_laws(self, *, seals_too: bool = False, connections: int = 1) -> dict[str, tuple[dict, ...]]:
         """Which laws of the books an audit finds broken, by their code; empty when all is well."""
         laws = [*LAWS, *map(SealLaw, CHAINS)] if seals_too else LAWS
-        found = [finding async for finding in audit(self.engine, laws, connections=1)]
+        found = [finding async for finding in audit(self.engine, laws, connections=connections)]
         return {finding.code: finding.rows for finding in found if not finding.holds}
 
 
