@@ -168,7 +168,8 @@ def notes(test: StyleTest, decision: Decision, polarised: Sequence[int]) -> tupl
         )
         for item in polarised
     ]
-    leading = (*decision.chosen, *decision.equivalent)
+    # Who leads after a few votes leads by chance: what competes is told once the choice stands.
+    leading = (*decision.chosen, *decision.equivalent) if decision.done else ()
     for at, one in enumerate(leading):
         for other in leading[at + 1 :]:
             only = _only_difference(test.ranked[one], test.ranked[other])

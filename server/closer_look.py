@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from game.attributes import VOCABULARY
 from game.style_test import StyleTest
 from ranking import partworths, segments
 from ranking._kernel import KernelFit
@@ -144,6 +145,7 @@ def _attribute_parts(counts: Counts, attributes: Attributes) -> list[dict[str, A
             {
                 "attribute": one.attribute,
                 "level": one.level,
+                "words": _words(one.attribute, one.level),
                 "worth": one.worth.estimate,
                 "standard_error": one.worth.standard_error,
                 "low": low,
@@ -151,6 +153,14 @@ def _attribute_parts(counts: Counts, attributes: Attributes) -> list[dict[str, A
             }
         )
     return found
+
+
+def _words(attribute: str, level: str | None) -> dict[str, str]:
+    """A level in both languages, where the vocabulary knows it."""
+    known = next((one for one in VOCABULARY if one.code == attribute), None)
+    if known is None or level is None:
+        return {"zh": level or "+1", "en": level or "+1"}
+    return {language: known.level_label(level, language) for language in ("zh", "en")}
 
 
 def _forecast_part(seen: Forecast, price_fen: int) -> Mapping[str, Any]:

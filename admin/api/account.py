@@ -18,7 +18,7 @@ from server.stores import audit, billing, ledger, tests
 from server.stores.db import reading, transaction
 
 MOST_KEYS = 20
-_LAST = (datetime(9999, 1, 1, tzinfo=UTC), UUID(int=2**128 - 1))
+LAST = (datetime(9999, 1, 1, tzinfo=UTC), UUID(int=2**128 - 1))
 Scope = Literal["read", "write"]
 
 
@@ -141,7 +141,7 @@ async def delete_key(call: Call) -> None:
 async def get_billing(call: Call) -> dict[str, Any]:
     """The balance and the bill of each test."""
     merchant_id = merchant_of(call)
-    before = read_cursor(call.query.cursor) if call.query.cursor else _LAST
+    before = read_cursor(call.query.cursor) if call.query.cursor else LAST
     async with reading(call.shell.engine) as conn:
         balance_fen = await ledger.balance(conn, books.merchant(merchant_id))
         page = await billing.bills(conn, merchant_id, before=before, limit=call.query.limit + 1)

@@ -3,17 +3,24 @@
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import jinja2
 import pydantic
 from aiohttp import web
 
+from admin.api.account import LAST
+from admin.api.afterwards import get_hit_rate
+from admin.api.tests import cursor_of, picture_warnings, read_cursor
 from admin.flows.sign_in import sign_in
 from admin.roles import May
 from game.conclusions import STATUS_WORDS, VERDICT_WORDS
 from rewards import ledger as books
+from server.edge.problems import Problem
 from server.edge.wire import REQUEST_ID, Call, Route, Wire, wants_english
-from server.stores import ledger, staff, tests
+from server.flows.check_list import check_list
+from server.report.model import shown_attributes
+from server.stores import billing, ledger, sales, staff, tests
 from server.stores.db import reading, transaction
 
 COOKIE = "xk_console"
@@ -68,6 +75,7 @@ def render(call: Call, template: str, *, status: int = 200, **values: Any) -> we
         lang="en" if english else "zh-CN",
         english=english,
         who=call.who,
+        here=call.request.path,
         csrf=call.who.csrf if call.who else "",
         state_words={state: words(*pair) for state, pair in STATE_WORDS.items()},
         status_words={status_.value: words(*pair) for status_, pair in STATUS_WORDS.items()},
@@ -125,14 +133,27 @@ async def post_sign_out(call: Call) -> web.Response:
     return response
 
 
+def _merchant(call: Call) -> UUID | None:
+    merchant_id: UUID | None = call.who.merchant_id
+    return merchant_id
+
+
 async def get_home(call: Call) -> web.Response:
-    """The merchant's tests."""
-    if call.who.merchant_id is None:
+    """The merchant's tests, newest first."""
+    merchant_id = _merchant(call)
+    if merchant_id is None:
         return render(call, "no_merchant.html")
+    cursor = call.request.query.get("cursor")
+    try:
+        before = read_cursor(cursor) if cursor else None
+    except Problem:
+        before = None  # an old or broken address leads to the first page
     async with reading(call.shell.engine) as conn:
-        own = await tests.of_merchant(conn, call.who.merchant_id, limit=100)
-        balance_fen = await ledger.balance(conn, books.merchant(call.who.merchant_id))
-    return render(call, "tests.html", tests=own, balance_fen=balance_fen)
+        own = await tests.of_merchant(conn, merchant_id, before=before, limit=PAGE + 1)
+        balance_fen = await ledger.balance(conn, books.merchant(merchant_id))
+    last = own[PAGE - 1] if len(own) > PAGE else None
+    following = cursor_of(last.created_at, last.test_id) if last is not None and last.created_at else None
+    return render(call, "tests.html", tests=own[:PAGE], balance_fen=balance_fen, next=following)
 
 
 async def get_new(call: Call) -> web.Response:
@@ -141,14 +162,62 @@ async def get_new(call: Call) -> web.Response:
 
 
 async def get_page(call: Call) -> web.Response:
-    """One test: its check-list as a draft, its ranking while it runs, its verdict when it has ended."""
-    async with reading(call.shell.engine) as conn:
-        test = await tests.find(conn, call.path_uuid("test_id"), merchant_id=call.who.merchant_id)
-    if test is None:
+    """One test: its check-list and quote as a draft, its ranking while it runs, its verdict when it has ended."""
+    english = wants_english(call.request)
+    try:
+        test_id = call.path_uuid("test_id")
+    except Problem:
         return render(call, "not_found.html", status=404)
-    return render(call, "test.html", test=test)
+    merchant_id = _merchant(call)
+    if merchant_id is None:
+        return render(call, "no_merchant.html", status=403)
+    async with reading(call.shell.engine) as conn:
+        test = await tests.find(conn, test_id, merchant_id=merchant_id)
+        if test is None:
+            return render(call, "not_found.html", status=404)
+        is_draft = test.launched_at is None
+        warnings = await picture_warnings(conn, test, english=english) if is_draft else {}
+        sold = {} if is_draft else await sales.sales_of(conn, test.test_id)
+        produced = set() if is_draft else await sales.produced_of(conn, test.test_id)
+    points = check_list(test, economy=call.shell.economy, now=call.now) if is_draft else ()
+    return render(
+        call,
+        "test.html",
+        test=test,
+        warnings=warnings,
+        missing=[point.en if english else point.zh for point in points],
+        shown=lambda style: shown_attributes(style.attribute_map, english),
+        sold=sold,
+        produced=produced,
+    )
 
 
+async def get_billing_page(call: Call) -> web.Response:
+    """What was paid, for what, and what came back."""
+    merchant_id = _merchant(call)
+    if merchant_id is None:
+        return render(call, "no_merchant.html", status=403)
+    async with reading(call.shell.engine) as conn:
+        balance_fen = await ledger.balance(conn, books.merchant(merchant_id))
+        bills = await billing.bills(conn, merchant_id, before=LAST, limit=200)
+    return render(call, "billing.html", balance_fen=balance_fen, bills=bills)
+
+
+async def get_afterwards_page(call: Call) -> web.Response:
+    """How right the tests were."""
+    if _merchant(call) is None:
+        return render(call, "no_merchant.html", status=403)
+    return render(call, "afterwards.html", seen=await get_hit_rate(call))
+
+
+async def get_settings(call: Call) -> web.Response:
+    """Keys and webhooks."""
+    if _merchant(call) is None:
+        return render(call, "no_merchant.html", status=403)
+    return render(call, "settings.html")
+
+
+PAGE = 24
 OWN = May.OWN_TESTS.value
 ANYONE = May.ANYONE_SIGNED_IN.value
 
@@ -159,5 +228,8 @@ ROUTES: tuple[Route, ...] = (
     Route(method="POST", path="/sign-out", handler=post_sign_out, summary="Sign out", auth=ANYONE, problems=(401, 403, 503)),
     Route(method="GET", path="/", handler=get_home, summary="Tests", auth=ANYONE, media="text/html"),
     Route(method="GET", path="/tests/new", handler=get_new, summary="New test", auth=OWN, media="text/html"),
+    Route(method="GET", path="/billing", handler=get_billing_page, summary="Billing", auth=OWN, media="text/html"),
+    Route(method="GET", path="/afterwards", handler=get_afterwards_page, summary="Hit rate", auth=OWN, media="text/html"),
+    Route(method="GET", path="/settings", handler=get_settings, summary="API and webhooks", auth=OWN, media="text/html"),
     Route(method="GET", path="/tests/{test_id}", handler=get_page, summary="Test", auth=OWN, media="text/html"),
 )  # fmt: skip

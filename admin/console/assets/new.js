@@ -1,115 +1,87 @@
-import { call, say, words } from "./console.js";
+import { call, element, here, mark, say, words } from "./console.js";
+import { fields } from "./form.js";
+import { dropping, progress, send, titleOf } from "./upload.js";
 
 const form = document.getElementById("new-test");
 const list = document.getElementById("chosen");
-const drop = document.getElementById("drop");
-const bar = document.getElementById("progress");
+const button = form.querySelector("button.main");
 let chosen = []; // {file, title, done, problem}
 let testId = null;
 
 function show() {
   list.replaceChildren(
     ...chosen.map((entry, index) => {
-      const item = document.createElement("li");
-      const picture = document.createElement("img");
-      picture.src = (entry.url ??= URL.createObjectURL(entry.file));
-      picture.alt = "";
-      const title = document.createElement("input");
-      title.value = entry.title;
-      title.maxLength = 60;
-      title.setAttribute("aria-label", words(`第 ${index + 1} 款的名称`, `Name of style ${index + 1}`));
-      title.addEventListener("input", () => (entry.title = title.value));
-      item.append(picture, title);
-      if (entry.problem) {
-        const problem = document.createElement("span");
-        problem.className = "bad";
-        problem.textContent = entry.problem;
-        item.append(problem);
-      }
-      if (!entry.done) {
-        const remove = document.createElement("button");
-        remove.type = "button";
-        remove.className = "plain";
-        remove.textContent = words("移除", "Remove");
-        remove.addEventListener("click", () => {
-          chosen = chosen.filter((other) => other !== entry);
-          show();
-        });
-        item.append(remove);
-      }
-      return item;
+      const title = element("input", { maxlength: 60, value: entry.title, "aria-label": words(`第 ${index + 1} 款的名称`, `Name of style ${index + 1}`), oninput: (event) => (entry.title = event.target.value) });
+      return element("li", {},
+        element("img", { src: (entry.url ??= URL.createObjectURL(entry.file)), alt: "" }),
+        title,
+        entry.problem ? element("span", { class: "bad", role: "alert", text: entry.problem }) : null,
+        entry.done
+          ? element("span", { class: "soft", text: words("已上传", "Uploaded") })
+          : element("button", { type: "button", class: "plain", text: words("移除", "Remove"), "aria-label": words(`移除第 ${index + 1} 款`, `Remove style ${index + 1}`), onclick: () => {
+              chosen = chosen.filter((other) => other !== entry);
+              show();
+            } }),
+      );
     }),
   );
 }
 
-function take(files) {
-  for (const file of files) chosen.push({ file, title: file.name.replace(/\.[^.]+$/, "").slice(0, 60), done: false });
-  show();
+async function take(files) {
+  say(null);
+  const folder = files.find((file) => /\.zip$/i.test(file.name));
+  if (!folder) {
+    for (const file of files) chosen.push({ file, title: titleOf(file), done: false });
+    show();
+    return;
+  }
+  const steps = progress(document.getElementById("progress"), 2);
+  steps.step(words("正在检查 zip 里的图片…", "Checking the pictures of the zip …"));
+  button.disabled = true;
+  try {
+    const body = new FormData();
+    body.append("folder", folder, folder.name);
+    const made = await call("POST", "/v1/merchant/tests/import", body);
+    location.href = here(`/tests/${made.test_id}`);
+  } catch (error) {
+    say(error);
+  } finally {
+    steps.end();
+    button.disabled = false;
+  }
 }
-
-document.getElementById("pictures").addEventListener("change", (event) => {
-  take(event.target.files);
-  event.target.value = "";
-});
-for (const name of ["dragenter", "dragover"])
-  drop.addEventListener(name, (event) => {
-    event.preventDefault();
-    drop.classList.add("over");
-  });
-for (const name of ["dragleave", "drop"]) drop.addEventListener(name, () => drop.classList.remove("over"));
-drop.addEventListener("drop", (event) => {
-  event.preventDefault();
-  take(event.dataTransfer.files);
-});
-
-function draft() {
-  const value = (id) => document.getElementById(id).value.trim();
-  const segment = { name: words("目标人群", "audience") };
-  if (value("gender")) segment.gender = value("gender");
-  if (value("age_min")) segment.age_min = Number(value("age_min"));
-  if (value("age_max")) segment.age_max = Number(value("age_max"));
-  return {
-    title: value("title"),
-    question: value("question") || undefined,
-    goal: { keep: Number(value("keep")), certainty: value("certainty") },
-    audience: Object.keys(segment).length > 1 ? [segment] : [],
-    budget_fen: Math.round(Number(value("budget")) * 100),
-  };
-}
+dropping(document.getElementById("drop"), document.getElementById("pictures"), take);
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   say(null);
-  const button = form.querySelector("button.main");
+  mark(form, null);
   button.disabled = true;
-  bar.hidden = false;
-  bar.max = chosen.length + 1;
-  bar.value = 0;
+  const waiting = chosen.filter((one) => !one.done);
+  const steps = progress(document.getElementById("progress"), waiting.length + 1);
   try {
     // A second try goes on where the first one stopped: the draft and the good pictures are kept.
-    if (testId === null) testId = (await call("POST", "/v1/merchant/tests", draft())).test_id;
-    else await call("PATCH", `/v1/merchant/tests/${testId}`, draft());
-    bar.value = 1;
-    for (const entry of chosen.filter((one) => !one.done)) {
-      const body = new FormData();
-      body.append("style", new Blob([JSON.stringify({ title: entry.title.trim() })], { type: "application/json" }));
-      body.append("picture", entry.file, entry.file.name);
+    if (testId === null) testId = (await call("POST", "/v1/merchant/tests", fields())).test_id;
+    else await call("PATCH", `/v1/merchant/tests/${testId}`, fields());
+    steps.step();
+    for (const entry of waiting) {
       entry.problem = null;
       try {
-        await call("POST", `/v1/merchant/tests/${testId}/styles`, body);
+        await send(testId, entry.file, entry.title.trim());
         entry.done = true;
       } catch (error) {
         entry.problem = error.message;
       }
-      bar.value += 1;
+      steps.step();
     }
     show();
-    if (chosen.every((entry) => entry.done)) location.href = `/tests/${testId}`;
-    else say(new Error(words("有的图片不能用,请看图片下的说明。", "Some pictures cannot be used; see below them.")));
+    if (chosen.every((entry) => entry.done)) location.href = here(`/tests/${testId}`);
+    else say(new Error(words("有的图片不能用,请看图片下的说明;其他的已经保存。", "Some pictures cannot be used; see below them. The others are saved.")));
   } catch (error) {
     say(error);
+    mark(form, error);
   } finally {
     button.disabled = false;
-    bar.hidden = true;
+    steps.end();
   }
 });
