@@ -311,7 +311,7 @@ class Mind:
                 # What each signal says for the likeliest way of voting unfairly, in nats against honest.
                 "nats": {name: round(float(verdicts.nats[k, row, main]), 2) for k, name in enumerate(verdicts.signals)},
                 "figures": {
-                    signal: {name: round(value, 3) for name, value in said.items() if math.isfinite(value)}
+                    signal: {name: round(float(value), 3) for name, value in said.items() if math.isfinite(value)}
                     for signal, said in self._sweep.measures(number).items()
                 },
             }

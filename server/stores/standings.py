@@ -13,7 +13,7 @@ from uuid import UUID
 
 import numpy as np
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from game.standing import Opinion, Ruling
@@ -202,7 +202,7 @@ async def rulings(conn: AsyncConnection, player_ids: Sequence[UUID]) -> dict[UUI
     """The newest word of a person on each of these players, where there is one."""
     rows = await conn.execute(
         sa.select(verdicts)
-        .distinct(verdicts.c.player_id)
+        .ext(distinct_on(verdicts.c.player_id))
         .where(verdicts.c.player_id == _any(player_ids), verdicts.c.who != REVIEW)
         .order_by(verdicts.c.player_id, verdicts.c.verdict_no.desc())
     )
