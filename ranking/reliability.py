@@ -42,6 +42,7 @@ ALWAYS: Final = 0.97
 
 _SEGMENT_SD: Final = 0.35
 _CONTRARY_SLOPE: Final = 7.0  # the logistic whose spread is a standard deviation of 0.25 logit
+_CONTRARY_VOTES: Final = 6
 _SECOND_THOUGHTS: Final = 3  # how often tastes that are none are taken out and the rest settles again
 _GATE_Z: Final = 3.5
 _LOO_CELLS: Final = 30_000_000
@@ -550,7 +551,10 @@ class _Mixture:
             weights = table.ravel()[consensus.cell]
         else:
             weights = _log_contrary(gap, world.y)
-        return totals(world.voter, weights, world.n_voters)
+        # Of whoever has answered a few times against the rest nobody can say that it was a rule, and to weigh single
+        # votes by whether they agree would stretch every difference.
+        nats = totals(world.voter, weights, world.n_voters)
+        return np.where(world.n_content >= _CONTRARY_VOTES, nats, -100.0)
 
     def _fits(self, gap: Floats) -> Floats:
         world = self.world
@@ -581,7 +585,8 @@ class _Mixture:
             contrary = self._contrary()
         first = self.gaps[0] if exact else self.tastes[0].pair_gap[self.tastes[0].pair]
         rules = [self._rule(party, first) + world.care[:, None] for party in self.pushed]
-        opposed = [taste.fits()[:, None] for taste in self.opposed]
+        few = np.where(world.n_content >= _CONTRARY_VOTES, 0.0, -100.0)
+        opposed = [(taste.fits() + few)[:, None] for taste in self.opposed]
         logs = np.concatenate([np.stack(honest, axis=1), *rules, *opposed, world.careless, contrary[:, None]], axis=1)
         r = _softmax(logs + np.log(self.share))
         self.r = r[:, : len(self.tastes)]

@@ -1,7 +1,8 @@
 """Agreement with what others of the same segment chose, as a Bayes factor that may be looked at at any moment.
 
 An honest player is a mixture: of the tastes of the segment (each with a decisiveness s: log σ(s d_g) a vote, where
-d_g is the consensus without this player), of such a taste with personal deviations that the player's own votes
+d_g is the consensus without this player), of the exact opposite of everybody's (rare, and never more decided than
+others are), of such a taste with personal deviations that the player's own votes
 reveal, and of a taste all of one's own. Personal deviations are learnt vote by vote (a Gaussian for each style,
 updated after it has predicted), so that people who are merely unlike others are known by being like themselves.
 Clicking by chance gives log ½ a vote; "contrary" answers against the consensus whatever the margin. The ratio of the
@@ -25,10 +26,13 @@ SLOPES = np.array([0.3, 0.7, 1.1, 1.7])
 LOG_SLOPE_SHARE = np.log([0.03, 0.25, 0.62, 0.10])
 _OWN_SEGMENT = 0.55
 _EVERYBODY = 0.15
+_FOUND = 0.296
+_OPPOSITE = 0.004
 # How an honest player is made: by the tastes alone, by a taste with personal deviations, or by a taste of one's own.
 _LOG_KIND = np.log([0.45, 0.50, 0.05])
 _PERSONAL_SD = 0.5
 _OWN_TASTE_SD = 0.75
+_NEVER = -1000.0
 _FOLLOWED = 400  # of so many votes a player's own deviations are learnt; then they are known
 _CONTRARY_SLOPE = 7.0
 _CONTRARY_RULE = 0.97
@@ -57,6 +61,8 @@ class Agreement:
         votes = votes.take(np.flatnonzero(known))
         player = votes.player
         gap = _logit(votes.expected)
+        # Nobody may be called contrary for the opposite taste, even where too few have it to be found.
+        gap = np.column_stack([gap, -gap[:, min(1, gap.shape[1] - 1)]])
         if self._fits is None:
             self.n_tastes = gap.shape[1]
             self._fits = Sums(self.n_tastes * SLOPES.size)
@@ -66,7 +72,7 @@ class Agreement:
         sums = np.zeros((player.size, 7))
         sums[:, 0] = 1
         for column in range(2):
-            against = expit(-_CONTRARY_SLOPE * toward[:, min(column, gap.shape[1] - 1)])
+            against = expit(-_CONTRARY_SLOPE * toward[:, min(column, gap.shape[1] - 2)])
             sums[:, 1 + column] = np.log((1 - _CONTRARY_RULE) + (2 * _CONTRARY_RULE - 1) * against)
         sums[:, 3:] = personal
         self._fits.add(player, fits.reshape(player.size, -1))
@@ -157,20 +163,24 @@ class Agreement:
         """(n_votes,): P(left) under the player's own taste and decisiveness, as far as all votes so far have shown
         them.
         """
-        if self._fits is None or votes.expected.shape[1] != self.n_tastes:
+        if self._fits is None or votes.expected.shape[1] + 1 != self.n_tastes:
             return votes.lean
         players, place = np.unique(votes.player, return_inverse=True)
         joint = self._joint(players)
         p = np.exp(joint - joint.max(axis=(1, 2), keepdims=True))
         decided = (p * SLOPES).sum(axis=2) / p.sum(axis=(1, 2))[:, None]
-        return np.asarray(expit((decided[place] * _logit(votes.expected)).sum(axis=1)))
+        gap = _logit(votes.expected)
+        gap = np.column_stack([gap, -gap[:, min(1, gap.shape[1] - 1)]])
+        return np.asarray(expit((decided[place] * gap).sum(axis=1)))
 
     def _joint(self, players: Ints) -> Floats:
         assert self._fits is not None
         fits = self._fits[players].reshape(players.size, self.n_tastes, SLOPES.size)
-        g = self.n_tastes
-        share = [_OWN_SEGMENT, _EVERYBODY] + [(1 - _OWN_SEGMENT - _EVERYBODY) / max(g - 2, 1)] * (g - 2)
-        return np.asarray(fits + np.log(share[:g])[:, None] + LOG_SLOPE_SHARE)
+        found = max(self.n_tastes - 3, 0)
+        share = [_OWN_SEGMENT, _EVERYBODY][: self.n_tastes - 1] + [_FOUND / max(found, 1)] * found + [_OPPOSITE]
+        log_share = np.log(share)[:, None] + LOG_SLOPE_SHARE
+        log_share[-1, -1] = _NEVER  # the opposite taste, more decided than others are: that is a contrarian
+        return np.asarray(fits + log_share)
 
     def measures(self, player: int) -> dict[str, float]:
         n = self._sums[np.array([player])][0, 0]

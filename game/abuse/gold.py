@@ -4,8 +4,8 @@ Honest players are right 95 times in 100, with a few who do not see well (Beta(1
 half the time. Each gold pair is worth 0.5 to 0.8 nat. A repeated pair would be worth 0.02: honest people contradict
 themselves in 30-40 % of near ties.
 
-Source: beta-binomial likelihood ratio. False alarms: an honest player who misses 2 of 5 (chance 2 %) gains 0.6 nat
-only. Cost: two sums.
+Source: beta-binomial likelihood ratio. False alarms: an honest player who misses 2 of 5 (chance 3 %) gains 2.3
+nats, which is not yet watched. Cost: two sums.
 """
 
 import numpy as np

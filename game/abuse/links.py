@@ -19,6 +19,7 @@ from game.abuse.evidence import UNKNOWN, WAY, WAYS, Floats, Ints, PlayerTable, R
 MOST_ON_ADDRESS = 25
 MOST_ON_PAYEE = 12
 MOST_ON_DEVICE = 200
+LARGEST_GROUP = 60
 _HOUR_S = 3600.0
 _SHARED_HOURS = 3
 _BITS = 1 << 31
@@ -73,25 +74,30 @@ class Links:
         apart.
         """
         n = len(table)
-        edges, kinds = [], []
+        edges: dict[str, tuple[Ints, Ints]] = {}
         for kind, pairs, most in (
-            ("device", self._devices.keys, MOST_ON_DEVICE),
             ("address", self._addresses.keys, MOST_ON_ADDRESS),
             ("hours", _often(self._hours.keys), MOST_ON_ADDRESS),
             ("payee", _pair(np.arange(n), table.payee)[table.payee >= 0], MOST_ON_PAYEE),
+            ("device", self._devices.keys, MOST_ON_DEVICE),
         ):
             player, key = pairs // _BITS, pairs % _BITS
             known = player < n
             player, key = player[known], key[known]
-            if player.size == 0:
-                continue
             # Keys come as any number; what matters is who shares one.
             _, key, count = np.unique(key, return_inverse=True, return_counts=True)
-            rare = (count[key] >= 2) & (count[key] <= most)
-            edges.append(np.stack([player[rare], key[rare]]))
-            kinds.append(kind)
-        label, by = _components(n, edges, kinds)
-        return Groups(of=label, by=by)
+            shared = (count[key] >= 2) & (count[key] <= most) if key.size else np.empty(0, dtype=bool)
+            edges[kind] = player[shared], key[shared]
+        # Rare addresses chain through cafés and, in a small crowd, through carriers. A group that has grown too large to
+        # be one of acquaintances is cut at its weakest kind of link, the strongest last.
+        for weakest in (*list(edges)[:-1], ""):
+            label = _components(n, list(edges.values()))
+            if not weakest:
+                break
+            large = np.bincount(label, minlength=n)[label] > LARGEST_GROUP
+            player, key = edges[weakest]
+            edges[weakest] = player[~large[player]], key[~large[player]]
+        return _named(label, edges)
 
     def weigh(self, players: Ints, table: PlayerTable) -> Floats:
         ratio = np.zeros((players.size, len(WAYS)))
@@ -147,8 +153,8 @@ def _often(pairs: Ints) -> Ints:
     return np.unique(np.concatenate([_pair(met % _BITS, met // _BITS), _pair(met // _BITS, met // _BITS)]))
 
 
-def _components(n: int, edges: list[Ints], kinds: list[str]) -> tuple[Ints, tuple[tuple[str, ...], ...]]:
-    """Labels of connected players over all kinds of keys: the smallest number spreads until nothing changes."""
+def _components(n: int, edges: list[tuple[Ints, Ints]]) -> Ints:
+    """(n,) the smallest number among the players that each is connected with: it spreads until nothing changes."""
     label = np.arange(n)
     while True:
         before = label.copy()
@@ -159,14 +165,16 @@ def _components(n: int, edges: list[Ints], kinds: list[str]) -> tuple[Ints, tupl
                 np.minimum.at(label, player, smallest[key])
         label = label[label]
         if (label == before).all():
-            break
-    roots, label, size = np.unique(label, return_inverse=True, return_counts=True)
-    del roots
+            return label
+
+
+def _named(label: Ints, edges: dict[str, tuple[Ints, Ints]]) -> Groups:
+    _, label, size = np.unique(label, return_inverse=True, return_counts=True)
     number = np.where(size >= 2, np.cumsum(size >= 2) - 1, UNKNOWN)
     group = number[label]
     by: list[set[str]] = [set() for _ in range(int(group.max(initial=-1)) + 1)]
-    for (player, _), kind in zip(edges, kinds, strict=True):
+    for kind, (player, _) in edges.items():
         for g in np.unique(group[player]).tolist():
             if g >= 0:
                 by[g].add(kind)
-    return group, tuple(tuple(sorted(b)) for b in by)
+    return Groups(of=group, by=tuple(tuple(sorted(b)) for b in by))

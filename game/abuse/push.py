@@ -29,7 +29,8 @@ PRIOR = 0.01
 """How common pushing (or demoting) is believed to be before anything is seen; spread over the parties."""
 
 _MEMBER = 0.6  # of a linked group that pushes, so many of its members do
-_GROUP_PRIOR = 0.01
+_GROUP_PRIOR = 0.03
+_OTHERWISE_NATS = 5.0
 _WAYS = ("pushing", "demoting")
 _PARTY_BITS = 1 << 31
 _LIKINGS = np.array([-2.4, -1.6, -1.0, -0.5, 0.0, 0.5, 1.0, 1.6, 2.4])
@@ -190,17 +191,20 @@ class Push:
             return
         keys = self._rows.keys[rows]
         party, unlike = keys % _PARTY_BITS, self._unlike(keys)
-        best = np.full(self._parties, -np.inf)
+        fits, shares = [], []
         for spread in _SPREADS:
-            likings = _log_liking(spread)
-            fan = log_sum(sums[:, 2:] + likings)
+            fan = log_sum(sums[:, 2:] + _log_liking(spread))
             ratio = np.minimum(self._compare(sums, unlike, fan), 30.0)
             share, gain = self._shares_of(party, ratio, prior)
-            found = totals(party, fan, self._parties) + gain
-            better = found > best
-            best[better] = found[better]
-            self._share[better] = share[better]
-            self._liking[better] = likings
+            fits.append(totals(party, fan, self._parties) + gain)
+            shares.append(share)
+        # Liking spreads alike for all parties, unless the votes on one say clearly that it does not.
+        found = np.stack(fits)
+        usual = int(found.sum(axis=1).argmax())
+        found -= _OTHERWISE_NATS * np.abs(np.arange(len(_SPREADS)) - usual)[:, None]
+        best = found.argmax(axis=0)
+        self._share = np.stack(shares)[best, np.arange(self._parties)]
+        self._liking = np.stack([_log_liking(spread) for spread in _SPREADS])[best]
 
     def _shares_of(self, party: Ints, ratio: Floats, prior: float) -> tuple[Floats, Floats]:
         """(share (n_parties, 2), gained log likelihood (n_parties,)) by EM; the shares start high, since most end at

@@ -8,7 +8,7 @@ import numpy as np
 from game.abuse import SIGNALS, Calibrated, Signal
 from game.abuse.agreement import Agreement
 from game.abuse.evidence import UNKNOWN, Floats, Ints, PlayerTable, Sums, VoteTable
-from game.abuse.links import Groups, Links
+from game.abuse.links import LARGEST_GROUP, Groups, Links
 from game.abuse.push import Push
 from game.abuse.same_sequence import SameSequence
 from game.abuse.verdict import Verdicts, conclude
@@ -19,8 +19,6 @@ Kind = TypeVar("Kind")
 # The crowd is looked at again when it has grown by a fifth: its pace and its prices drift slowly, and a look costs
 # all players.
 _RECALIBRATE = 1.2
-# A group by address alone can chain through cafés; beyond this it says nothing.
-_LARGEST_GROUP = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,7 @@ class Sweep:
         invitation, together.
         """
         best = alone.copy()
-        for group in (self._small(self.groups(table)).of, _siblings(table)):
+        for group in (self.groups(table).of, _siblings(table)):
             mine = group[players]
             if (mine >= 0).any():
                 # All members must be asked, not only those whom new votes touched.
@@ -101,11 +99,6 @@ class Sweep:
 
     def groups(self, table: PlayerTable) -> Groups:
         return self._links.groups(table)
-
-    def _small(self, groups: Groups) -> Groups:
-        size = np.bincount(groups.of[groups.of >= 0], minlength=len(groups.by))
-        large = np.isin(groups.of, np.flatnonzero(size > _LARGEST_GROUP))
-        return replace(groups, of=np.where(large, UNKNOWN, groups.of))
 
     def clusters(self, table: PlayerTable, verdicts: Verdicts) -> tuple[Cluster, ...]:
         """Groups of players who are linked or repeat each other, and who are suspect on average; verdicts: of all
@@ -148,7 +141,7 @@ def _siblings(table: PlayerTable) -> Ints:
     own[hosts] = np.where(group[hosts] >= 0, group[hosts], hosts)
     size = np.bincount(own[own >= 0], minlength=1)
     return np.where(
-        (own >= 0) & (size[np.maximum(own, 0)] > 1) & (size[np.maximum(own, 0)] <= _LARGEST_GROUP), own, UNKNOWN
+        (own >= 0) & (size[np.maximum(own, 0)] > 1) & (size[np.maximum(own, 0)] <= LARGEST_GROUP), own, UNKNOWN
     )
 
 
