@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -64,7 +63,8 @@ async def caller_of(request: web.Request, route: Route) -> Staff | None:
 
 async def _slow_down(request: web.Request, limit: Limit, key: str) -> None:
     """Raises Problem `too_many` for who calls faster than the limit."""
-    wait_s = await request.app[SHELL].limiter.wait_s(limit, key, time.time())
+    shell = request.app[SHELL]
+    wait_s = await shell.limiter.wait_s(limit, key, shell.clock().timestamp())
     if wait_s > 0:
         raise Problem("too_many", params={"retry_after_s": retry_after_s(wait_s)})
 

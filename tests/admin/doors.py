@@ -51,7 +51,7 @@ def a_picture(number: int = 0, *, width: int = 360, height: int = 480, kind: str
 class Merchant:
     """A merchant with a key, who calls."""
 
-    client: TestClient
+    client: "TestClient | Caller"
     merchant_id: UUID
     key: str
     headers: dict[str, str] = field(default_factory=dict)
@@ -83,7 +83,7 @@ class Merchant:
         """Add a style; returns (status, body)."""
         form = aiohttp.FormData()
         form.add_field("style", json.dumps(style), content_type="application/json")
-        form.add_field("picture", picture, filename="picture.png", content_type="image/png")
+        form.add_field("picture", io.BytesIO(picture), filename="picture.png", content_type="image/png")
         return await self.call("POST", f"/v1/merchant/tests/{test_id}/styles", data=form)
 
     async def draft(self, *, styles: int = 4, keep: int = 1, budget_fen: int = 30_000, **fields: Any) -> dict[str, Any]:
@@ -111,7 +111,7 @@ class Door:
     """The door's application on a database of its own."""
 
     shell: AdminShell
-    client: TestClient
+    client: "TestClient | Caller"
     engine: AsyncEngine
     clock: SteppingClock
     refit: RefitRankings
@@ -178,6 +178,23 @@ class Door:
             await votes.append(await raw(conn), batch)
         await self.refit.run(self.clock.now)
         return ids
+
+
+class Caller:
+    """Calls a door that listens somewhere, as the test client calls one that does not."""
+
+    def __init__(self, http: aiohttp.ClientSession, address: str) -> None:
+        self._http, self._address = http, address
+
+    def request(self, method: str, path: str, **options: Any) -> Any:
+        return self._http.request(method, self._address + path, **options)
+
+
+@contextlib.asynccontextmanager
+async def open_door(shell: AdminShell, address: str) -> AsyncIterator[Door]:
+    """A door that listens already."""
+    async with aiohttp.ClientSession() as http:
+        yield Door(shell, Caller(http, address), shell.engine, SteppingClock(), RefitRankings(shell.engine))
 
 
 @contextlib.asynccontextmanager
