@@ -66,6 +66,7 @@ class Agreement:
         if self._fits is None:
             self.n_tastes = gap.shape[1]
             self._fits = Sums(self.n_tastes * SLOPES.size)
+        assert gap.shape[1] == self.n_tastes, "every batch must speak of the same tastes, in the same order"
         toward = np.where(votes.choice == 1, 1.0, -1.0)[:, None] * gap
         fits = -np.logaddexp(0, -toward[:, :, None] * SLOPES)
         personal = self._follow(votes, gap, fits)

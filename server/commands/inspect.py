@@ -22,6 +22,7 @@ COLUMNS: Final = (
     "gold", "payee", "inviter", "party_left", "party_right",
 )  # fmt: skip
 MOST_ROWS: Final = 25
+NOTHING: Final = ("", "none")
 
 Ints = NDArray[np.int64]
 
@@ -35,8 +36,9 @@ def command(votes_csv: Path, json_out: Path | None) -> None:
     """Says how far each voter of VOTES.csv can be believed.
 
     Needs the columns left, right, choice and voter, and uses took_ms, at, segment, session, device and address where
-    they are there; also gold (left or right: the answer known to be right), payee, inviter (a voter), and party_left
-    and party_right (whose interest each side is). Votes of a voter without `at` are taken in the order of the lines.
+    they are there; also gold (left, right or none: the answer known to be right), payee, inviter (a voter), and
+    party_left and party_right (whose interest each side is). Votes of a voter without `at` are taken in the order of
+    the lines.
     """
     with progress() as bar:
         task = bar.add_task(f"Reading {votes_csv.name}", total=3)
@@ -167,20 +169,19 @@ def _codes(file: VotesFile, column: str) -> Ints | None:
 
 
 def _known(named: Named) -> Ints:
-    """The codes, with -1 for an empty name: two voters without a device have nothing in common."""
-    if "" not in named.names:
-        return named.codes
-    return np.where(named.codes == named.names.index(""), UNKNOWN, named.codes)
+    """The codes, with -1 for an empty name or "none": two voters without a device have nothing in common."""
+    nothing = [k for k, name in enumerate(named.names) if name.lower() in NOTHING]
+    return np.where(np.isin(named.codes, nothing), UNKNOWN, named.codes)
 
 
 def _gold(file: VotesFile) -> Ints | None:
     named = file.groups.get("gold")
     if named is None:
         return None
-    meaning = {"left": 1, "right": 0, "": UNKNOWN}
+    meaning = {"left": 1, "right": 0} | dict.fromkeys(NOTHING, UNKNOWN)
     for name in named.names:
         if name.lower() not in meaning:
-            raise BadInput(f"{file.path.name}, column gold: {name!r} is neither left nor right nor empty.")
+            raise BadInput(f"{file.path.name}, column gold: {name!r} is neither left, right nor none.")
     return np.array([meaning[name.lower()] for name in named.names], dtype=np.int64)[named.codes]
 
 
