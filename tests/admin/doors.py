@@ -120,7 +120,7 @@ class Door:
         self, name: str = "春山女装", *, fen: int = 1_000_000, scopes: tuple[str, ...] = ("read", "write")
     ) -> Merchant:
         """A merchant with money and a key."""
-        merchant_id, key = uuid7(), f"key of {name} {uuid7()}"
+        merchant_id, key = uuid7(), f"xk-{uuid7()}"
         async with transaction(self.engine) as conn:
             await tests.add_merchant(conn, merchant_id=merchant_id, name=name, now=self.clock.now)
             await tests.add_api_key(
