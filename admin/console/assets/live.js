@@ -227,7 +227,7 @@ function showOrder(reply) {
       fact(words("最坏一成", "Worst case of ten"), yuan(order.leftover_worst_fen)),
       fact(words("预计错失毛利", "Margin missed"), yuan(order.missed_fen)),
       fact(words("预计毛利", "Expected profit"), yuan(order.profit_fen))),
-    element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": words("首单", "First order") },
+    element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": words("首单明细", "Lines of the first order") },
       element("table", {},
         element("thead", {}, element("tr", {}, ...[words("款式", "Style"), words("件数", "Pieces"), words("需求 10–90%", "Demand 10-90 %"), words("尺码", "Sizes")].map((text) => element("th", { scope: "col", text })))),
         element("tbody", {}, ...order.lines.map((line) => element("tr", {}, element("th", { scope: "row", text: line.title }), element("td", { class: "num", text: line.units }), element("td", { class: "num", text: `${line.demand_low}–${line.demand_high}` }), element("td", { text: (sizes.get(line.title) ?? ["—"]).join(" · ") })))))),
