@@ -355,7 +355,7 @@ async def audit(
     async def go(conn: AsyncConnection) -> None:
         try:
             while waiting:
-                done.put_nowait(await _check(conn, waiting.pop()))
+                done.put_nowait(await check(conn, waiting.pop()))
         except Exception as error:
             done.put_nowait(error)
 
@@ -384,7 +384,8 @@ async def audit(
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _check(conn: AsyncConnection, law: AnyLaw) -> Finding:
+async def check(conn: AsyncConnection, law: AnyLaw) -> Finding:
+    """Check one law, in whatever transaction the caller has open."""
     if isinstance(law, SealLaw):
         return await _check_seals(conn, law)
     if law.certain is not None and await conn.scalar(sa.text(law.certain)):

@@ -28,6 +28,7 @@ from server.stores.invariants import LAWS, SealLaw, audit
 from server.stores.seals import CHAINS
 
 TICKET_LIFE = timedelta(minutes=10)
+LAWS_OF_THE_BOOKS = (*LAWS, *map(SealLaw, CHAINS))
 DEEP = os.environ.get("XUANKUAN_DEEP") == "1"
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -165,7 +166,7 @@ class Bookkeeping:
 
     async def broken_laws(self, *, seals_too: bool = False, connections: int = 1) -> dict[str, tuple[dict, ...]]:
         """Which laws of the books an audit finds broken, by their code; empty when all is well."""
-        laws = [*LAWS, *map(SealLaw, CHAINS)] if seals_too else LAWS
+        laws = LAWS_OF_THE_BOOKS if seals_too else LAWS
         found = [finding async for finding in audit(self.engine, laws, connections=connections)]
         return {finding.code: finding.rows for finding in found if not finding.holds}
 
