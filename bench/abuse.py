@@ -14,6 +14,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +55,9 @@ class Size:
 FULL = Size(
     players=2000,
     checkpoints=CHECKPOINTS,
-    catch_runs=2,
-    honest_runs=4,
-    effect_runs=6,
+    catch_runs=1,
+    honest_runs=2,
+    effect_runs=3,
     shares=(0.02, 0.05, 0.1, 0.2, 0.3),
     sweep_players=50_000,
 )
@@ -170,7 +171,8 @@ def effect(size: Size, seed: int, tick: Callable[[], None]) -> list[dict[str, An
     for kind in ("pusher", "random_pusher", "half_pusher", "ring", "random", "left", "contrary"):
         for share in size.shares:
             outcome = [_one_effect(size, [seed, 99, run], kind, share) for run in range(size.effect_runs)]
-            rows.append({"kind": kind, "share": share, "votes_each": min(100, size.checkpoints[-1])} | _mean(outcome))
+            about: dict[str, Any] = {"kind": kind, "share": share, "votes_each": min(100, size.checkpoints[-1])}
+            rows.append(about | _mean(outcome))
             tick()
     return rows
 
@@ -188,7 +190,7 @@ def _one_effect(size: Size, seed: list[int], kind: str, share: float) -> dict[st
     truth = _scores(votes, real * honest_vote * 1.0)
     before, after = _scores(votes, real * 1.0), _scores(votes, real * reviewed)
     pushed = np.flatnonzero(crowd.merchant == crowd.target)
-    paid = _paid(crowd, checkpoints)
+    paid = _paid(crowd, checkpoints, result)
     return {
         "rank_gain_before": float(np.mean(truth.rank[pushed] - before.rank[pushed])),
         "rank_gain_after": float(np.mean(truth.rank[pushed] - after.rank[pushed])),
@@ -204,14 +206,15 @@ def _scores(votes: VoteTable, weight: np.ndarray) -> Any:
     return bradley_terry.fit(Comparisons.from_arrays(votes.left, votes.right, votes.choice, weight=weight))
 
 
-def _paid(crowd: Crowd, checkpoints: list[int]) -> np.ndarray:
+def _paid(crowd: Crowd, checkpoints: list[int], final: Review) -> np.ndarray:
     """Votes paid to each player: those between two reviews, if the player is trusted at the second; held and voided
     ones are not.
     """
     paid = np.zeros(crowd.honest.size)
     last = 0
     for n_votes in checkpoints:
-        paid += (n_votes - last) * (judged(crowd, n_votes).verdicts.standing == TRUSTED)
+        found = final if n_votes == checkpoints[-1] else judged(crowd, n_votes)
+        paid += (n_votes - last) * (found.verdicts.standing == TRUSTED)
         last = n_votes
     return paid
 
@@ -291,7 +294,7 @@ def main() -> None:
     with Progress(console=Console(stderr=True), transient=True) as bar:
         for part in options.only or PARTS:
             task = bar.add_task(part, total=steps(part, size))
-            found[part] = PARTS[part](size, options.seed, lambda task=task: bar.advance(task))
+            found[part] = PARTS[part](size, options.seed, partial(bar.advance, task))
     for part, rows in found.items():
         show(part, rows, console)
     if options.json is not None:

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from ranking.comparisons import LEFT, NO_LIKING, RIGHT, Comparisons
-from ranking.voter_kinds import Pace, lag_matches, log_gold, log_pattern_ratio, log_side, totals
+from ranking.voter_kinds import Pace, lag_matches, log_gold, log_pattern_ratio, log_side, numbered, totals
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -215,7 +215,7 @@ class _Pairs:
 
     def __init__(self, left: Ints, right: Ints, outcome: Ints, n: int) -> None:
         self.left, self.right = left, right
-        distinct, self.pair = _unique(left * n + right, n * n)
+        distinct, self.pair = numbered(left * n + right, n * n)
         self.cell = self.pair * 3 + outcome
         self.pair_left, self.pair_right = np.divmod(distinct, n)
 
@@ -640,7 +640,7 @@ def _meetings(world: _World, heard: Ints) -> tuple[Ints, Floats, Floats, Ints]:
     """(index of each of the 2 m heard sides, wins, losses, item) of every (voter, item) that met."""
     voter = np.tile(world.voter[heard], 2)
     items = np.concatenate([world.left[heard], world.right[heard]])
-    keys, inverse = _unique(voter * world.n + items, world.n_voters * world.n)
+    keys, inverse = numbered(voter * world.n + items, world.n_voters * world.n)
     y = world.y[heard]
     wins = totals(inverse, np.concatenate([y, 1 - y]), keys.size)
     shown = np.bincount(inverse, minlength=keys.size)
@@ -720,16 +720,3 @@ def _solve(times, right: Floats, diagonal: Floats) -> Floats:  # type: ignore[no
         rz, old = float(residual @ z), rz
         direction = z + (rz / old) * direction
     return x
-
-
-def _unique(keys: Ints, top: int) -> tuple[Ints, Ints]:
-    """np.unique with inverse, without its sort where all possible keys fit into memory."""
-    if top <= 8 * keys.size + 1_000_000:
-        seen = np.zeros(top, dtype=bool)
-        seen[keys] = True
-        distinct = np.flatnonzero(seen)
-        place = np.empty(top, dtype=np.int64)
-        place[distinct] = np.arange(distinct.size)
-        return distinct, place[keys]
-    distinct, inverse = np.unique(keys, return_inverse=True)
-    return distinct, inverse

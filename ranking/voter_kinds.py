@@ -35,6 +35,22 @@ def totals(index: Ints, values: NDArray[Any], size: int) -> Floats:
     return np.bincount(index, weights=values, minlength=size).astype(np.float64, copy=False)
 
 
+def numbered(keys: Ints, top: int, *, spare: int = 1_000_000) -> tuple[Ints, Ints]:
+    """np.unique with inverse, of keys from 0 to top - 1; without its sort where a table of all of them fits.
+
+    spare: how many more cells than eight times the keys such a table may have.
+    """
+    if top > 8 * keys.size + spare:
+        distinct, place = np.unique(keys, return_inverse=True)
+        return distinct, place
+    seen = np.zeros(top, dtype=bool)
+    seen[keys] = True
+    distinct = np.flatnonzero(seen)
+    number = np.empty(top, dtype=np.int64)
+    number[distinct] = np.arange(distinct.size)
+    return distinct, number[keys]
+
+
 def log_beta_binomial(hits: Floats, n: Floats, a: Floats | float, b: Floats | float) -> Floats:
     """Log probability of one sequence with `hits` of `n`, whose rate is drawn from Beta(a, b)."""
     return np.asarray(betaln(hits + a, n - hits + b) - betaln(a, b))

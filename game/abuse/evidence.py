@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from game.abuse.errors import EvidenceInvalid
-from ranking.voter_kinds import totals
+from ranking.voter_kinds import numbered, totals
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -274,7 +274,7 @@ class Sums:
         """
         if rows.size == 0:
             return
-        distinct, back = _dense(rows)
+        distinct, back = numbered(rows, int(rows.max()) + 1, spare=0)
         data = self.reach(int(distinct[-1]) + 1)
         for column in range(self.width):
             data[distinct, column] += totals(back, values[:, column], distinct.size)
@@ -283,20 +283,6 @@ class Sums:
         if rows.size == 0:
             return np.zeros((0, self.width))
         return self.reach(int(rows.max()) + 1)[rows]
-
-
-def _dense(rows: Ints) -> tuple[Ints, Ints]:
-    """np.unique with inverse; without its sort where the rows are sorted already or fill a short range."""
-    top = int(rows.max()) + 1
-    if top <= 4 * rows.size:
-        seen = np.zeros(top, dtype=bool)
-        seen[rows] = True
-        distinct = np.flatnonzero(seen)
-        place = np.empty(top, dtype=np.int64)
-        place[distinct] = np.arange(distinct.size)
-        return distinct, place[rows]
-    distinct, back = np.unique(rows, return_inverse=True)
-    return distinct, back
 
 
 def log_sum(logs: Floats) -> Floats:
