@@ -17,6 +17,7 @@ from game.conclusions import STATUS_WORDS, DecisionStatus
 from game.matchup import Choice
 from game.style_test import Style, StyleTest
 from server.edge.problems import Problem
+from server.edge.serve import refuse_zero
 from server.edge.wire import REQUEST_ID, Call, Reply, Route, Wire, parsed, rfc3339, wants_english
 from server.files.test_folder import read_test_zip
 from server.flows.check_list import check_list
@@ -439,6 +440,7 @@ async def _upload(call: Call) -> tuple[bytes, str, StyleBody]:
             if part.name == "picture":
                 picture, name = data, part.filename or "picture"
             elif part.name == "style":
+                refuse_zero(data)
                 body = parsed(StyleBody, data)  # type: ignore[assignment]
     except (ValueError, AssertionError):
         raise Problem("not_multipart") from None

@@ -65,6 +65,8 @@ def endpoint(route: Route, shell: Any, authenticate: Authenticate, metrics: Metr
             who = await authenticate(request, route)
             model = None if route.multipart else route.body
             body = await read_body(request, model, route.max_body_bytes) if model else None
+            if body is not None:
+                refuse_zero(await request.read())
             query = read_query(request, route.query) if route.query else None
             call = Call(shell, request, who, body, shell.clock(), query)
             if route.idempotent and KEY_HEADER in request.headers:
@@ -135,6 +137,16 @@ async def _once(call: Call, route: Route) -> web.StreamResponse:
         if not kept:
             async with transaction(call.shell.engine) as conn:
                 await idempotency.give_back(conn, owner, key)
+
+
+def refuse_zero(data: bytes) -> None:
+    """Raises Problem for JSON with a zero character in a text: a database's text cannot hold one, and nobody means it."""
+    if b"\\u0000" in data:
+        raise Problem(
+            "field_invalid",
+            field="body",
+            params={"field_name": "body", "problem": "a text holds the character \\u0000, which cannot be kept"},
+        )
 
 
 def owner_of(who: Any) -> str:

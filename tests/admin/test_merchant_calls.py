@@ -103,6 +103,7 @@ async def test_what_is_wrong_with_a_draft_is_one_clear_sentence(door: Door, merc
         ({"title": "好", "budget_fen": -1}, "budget_fen"),
         ({"title": "好", "goal": {"keep": 0}}, "goal.keep"),
         ({"title": "好", "colour": "red"}, "colour"),
+        ({"title": "零\x00"}, "body"),
     ]:
         status, reply = await merchant.call("POST", TESTS, body)
         assert (status, reply["field"]) == (422, field), reply
