@@ -248,6 +248,7 @@ def answered(config: Config, prepared: list[bytes], connections: int) -> tuple[L
 )
 @click.option("--connections", default=256, show_default=True)
 @click.option("--votes", default=200_000, show_default=True, help="Votes until memory and refit are measured again.")
+@click.option("--quick", is_flag=True, help="A small run: 6000 requests, 30 000 votes.")
 @click.option(
     "--json", "out", type=click.Path(path_type=Path), default=None, help="Append the line of JSON to this file, too."
 )
