@@ -137,8 +137,8 @@ class Verdicts:
             return ()
         ways = self.ways[row] / max(self.ways[row].sum(), 1e-12)
         order = np.argsort(-ways)
-        codes = [WAYS[way] for way in order if ways[way] >= 0.2]
         main = int(order[0])
+        codes = [WAYS[way] for way in order if ways[way] >= 0.2 or way == main]
         said = {name: float(self.nats[k, row, main]) for k, name in enumerate(self.signals)}
         if said.get("response_time", 0.0) > 1.5:
             codes.append("too_fast")
