@@ -478,7 +478,10 @@ async def lock_releasable(conn: AsyncConnection, *, now: datetime) -> OpenBlock 
 
 
 async def lock_own_block(conn: AsyncConnection, block_id: UUID, process_id: UUID) -> OpenBlock | None:
-    """One's own block, locked; None when it is not one's own, or gave back what was undealt already."""
+    """One's own block, locked; None when it is not one's own, or gave something back already.
+
+    When anybody else has given back of it, the block had lapsed for good, and what was undealt went back with the rest.
+    """
     rows = (
         await conn.execute(
             sa.select(reservations, budgets.c.kind.label("budget_kind"))
@@ -487,6 +490,7 @@ async def lock_own_block(conn: AsyncConnection, block_id: UUID, process_id: UUID
                 reservations.c.block_id == block_id,
                 reservations.c.process_id == process_id,
                 reservations.c.undealt_g.is_(None),
+                reservations.c.releases == 0,
                 reservations.c.released_at.is_(None),
             )
             .with_for_update(of=reservations)

@@ -228,6 +228,21 @@ async def test_undealt_grams_go_back_once_however_often_it_is_said(keeping):
     assert await keeping.broken_laws() == {}
 
 
+async def test_a_process_that_wakes_after_its_block_was_released_returns_nothing_twice(keeping):
+    test_id, process_id = await keeping.a_test(votes=100), uuid7()
+    patient = await keeping.a_player(hold_s=7 * 86_400)
+    block = await keeping.a_block(test_id, wanted_g=200, process_id=process_id)
+    await keeping.votes(3, test_id=test_id, block_id=block.id, player_ids=[patient])
+    keeping.clock.now = block.releasable_at
+    await release(keeping)
+    async with transaction(keeping.engine) as conn:
+        assert 0 == await return_undealt(
+            conn, block_id=block.id, process_id=process_id, undealt_g=170, now=keeping.clock.now
+        )
+    assert (await budget_of(keeping, test_id)).reserved_g == 30
+    assert await keeping.broken_laws() == {}
+
+
 async def test_a_busy_desk_fills_up_before_it_runs_dry(keeping):
     test_id = await keeping.a_test(votes=3_000)
     desk = a_desk(keeping)
