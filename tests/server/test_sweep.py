@@ -1,17 +1,21 @@
 """Laws of the sweep: who does not look is muted with reasons, honest people are not, votes and paid grams stay."""
 
+import asyncio
 import datetime as dt
 
 import pytest
 import sqlalchemy as sa
 
 from game.standing import RULING_LIFE, Opinion, Ruling, binding, is_news, steadied
+from rewards import ledger as books
 from rewards.economy import Economy
+from server.flows.conclude_player import conclude_player
+from server.ids import uuid7
 from server.jobs.check_results import CheckResults
 from server.jobs.refit_rankings import RefitRankings
 from server.jobs.settle_grants import SettleGrants
 from server.jobs.sweep_abuse import SweepAbuse
-from server.stores import cases, players, snapshots, standings
+from server.stores import cases, ledger, players, snapshots, standings
 from server.stores.db import transaction
 from server.stores.invariants import all_laws, audit
 from tests.server.builders import SteppingClock, a_running_test
@@ -149,6 +153,56 @@ async def test_a_players_hold_shortens_once_enough_votes_were_vetted(ballot: Bal
     await ballot.people(1, each=2, player_ids=regular)
     await sweep.run(ballot.now)
     assert (await standings_of(ballot.engine, regular))[regular[0]].hold_s == Economy().hold_trusted_s
+
+
+async def test_review_takes_a_mute_back_when_later_answers_speak_for_the_player(ballot: Ballot):
+    """Nobody needs to ask: the standing is cleared, the case closed, and every voided gram comes back through the books."""
+    honest = await ballot.people(40)
+    wronged = honest[0]
+    sweep = SweepAbuse(ballot.engine)
+    async with transaction(ballot.engine) as conn:
+        known = (await standings.known_of(conn, [wronged]))[wronged]
+        await cases.open_case(
+            conn, case_id=uuid7(), kind="player", player_ids=[wronged], opened_by="review", reasons=["random"],
+            suggestion="look", evidence={}, now=ballot.now,
+        )  # fmt: skip
+        concluded = await conclude_player(
+            conn, known, Opinion("muted", ("random",), 0.0, 0.98), who="review", economy=Economy(), now=ballot.now
+        )
+    assert concluded.voided_g > 0
+    assert await sweep.run(ballot.now) >= 1
+    player = (await standings_of(ballot.engine, [wronged]))[wronged]
+    async with ballot.engine.connect() as conn:
+        assert (player.standing, player.weight, player.standing_reasons) == ("trusted", 1, ())
+        assert await ledger.balance(conn, books.player(wronged)) == concluded.voided_g
+        assert [case.state.value for case in await cases.of_player(conn, wronged)] == ["lifted"]
+    assert await broken_laws(ballot.engine) == {}
+
+
+async def test_accounts_that_belong_together_are_one_case(ballot: Ballot):
+    """A telephone with many careless accounts: one case about all of them, with what links them; not opened twice."""
+    await ballot.people(40)
+    farm = await ballot.people(8, how="left", device="farm phone")
+    await SweepAbuse(ballot.engine).run(ballot.now)
+    await SweepAbuse(ballot.engine).run(ballot.now)
+    async with ballot.engine.connect() as conn:
+        groups = [case for case in await cases.page(conn) if case.kind == "group"]
+    assert [set(case.player_ids) for case in groups] == [set(farm)]
+    assert "device" in groups[0].evidence["by"]
+    assert groups[0].suggestion == "look_together"
+
+
+async def test_two_workers_write_an_opinion_once(ballot: Ballot):
+    """Whoever comes second finds the row as it wants it, and writes nothing."""
+    await ballot.people(40)
+    lefties = await ballot.people(3, how="left")
+    workers = [SweepAbuse(ballot.engine) for _ in range(2)]
+    await asyncio.gather(*(worker.run(ballot.now) for worker in workers))
+    async with ballot.engine.connect() as conn:
+        for player_id in lefties:
+            assert len(await standings.verdicts_on(conn, player_id)) == 1
+            assert len([case for case in await cases.of_player(conn, player_id) if case.kind == "player"]) == 1
+    assert await broken_laws(ballot.engine) == {}
 
 
 async def test_a_result_is_checked_when_decided_and_flagged_when_a_verdict_changes_it(ballot: Ballot):
