@@ -9,7 +9,7 @@ honest alternative is any liking at all, N(0, 1). A demoter is the mirror of thi
 How far liking of a party spreads (σ from 0.45 to 1.6) and how common pushing it is (the gate) are learnt together,
 per party, as the likeliest pair: a style that some love and others cannot stand has a wide σ and no pushers. Links
 pool: linked players who push one party are improbable together long before each is alone (`pooled`). The server deals
-the pairs, so graphs of who voted on what say nothing (measured: AUC 0.4).
+the pairs, so graphs of who voted on what say nothing.
 
 Source: likelihood ratio; pooling as a two-level mixture. False alarms: by itself, one player's pushing is worth some
 five nats over all parties at most, which is "watched"; the gate weighs but never mutes, links do. Cost: two meetings
