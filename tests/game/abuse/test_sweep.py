@@ -91,7 +91,7 @@ def test_reasons_are_given_to_whoever_is_not_trusted_and_to_nobody_else() -> Non
 @pytest.mark.parametrize(
     ("kind", "votes", "share"),
     [
-        ("left", 20, 0.95), ("alternating", 20, 0.95), ("fast_random", 20, 0.95), ("contrary", 20, 0.9),
+        ("left", 20, 0.95), ("alternating", 20, 0.95), ("fast_random", 20, 0.95), ("contrary", 20, 0.8),
         ("robot", 20, 0.95), ("random", 100, 0.85), ("pusher", 100, 0.9), ("farm", 40, 0.95),
     ],
 )  # fmt: skip
