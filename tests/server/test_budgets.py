@@ -236,8 +236,9 @@ async def test_a_process_that_wakes_after_its_block_was_released_returns_nothing
     keeping.clock.now = block.releasable_at
     await release(keeping)
     async with transaction(keeping.engine) as conn:
-        assert 0 == await return_undealt(
-            conn, block_id=block.id, process_id=process_id, undealt_g=170, now=keeping.clock.now
+        assert (
+            await return_undealt(conn, block_id=block.id, process_id=process_id, undealt_g=170, now=keeping.clock.now)
+            == 0
         )
     assert (await budget_of(keeping, test_id)).reserved_g == 30
     assert await keeping.broken_laws() == {}
