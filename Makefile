@@ -55,8 +55,9 @@ test-miniprogram: install  ## types, tests and builds of the mini-program
 	    cd miniprogram && npm run check </dev/null; \
 	fi
 
+# `npm ci` refuses a lock without addresses that also names no optional packages of other platforms; `install` keeps to it.
 miniprogram/node_modules/.installed: miniprogram/package.json miniprogram/package-lock.json
-	cd miniprogram && npm ci --legacy-peer-deps --no-audit --no-fund </dev/null
+	cd miniprogram && npm install --no-save --legacy-peer-deps --no-audit --no-fund </dev/null
 	@touch $@
 
 chromium: install

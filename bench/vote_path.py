@@ -50,7 +50,11 @@ from server.stores import tests
 from server.stores.db import engine_from, plain, transaction
 
 PLAYERS = 4000
-DEVICE = "bench phone"
+
+
+def phone_of(player: UUID) -> bytes:
+    """Everybody has a phone of his own."""
+    return device_tag(f"phone of {player}")
 
 
 def main_of_bare(port: int) -> None:
@@ -174,7 +178,7 @@ async def prepare(config: Config) -> World:
     await connection.close()
     await engine.dispose()
     tokens = [
-        issue_token(PlayerSession(player, uuid7(), device_tag(DEVICE), now + timedelta(hours=3)), config.token_keys)
+        issue_token(PlayerSession(player, uuid7(), phone_of(player), now + timedelta(hours=3)), config.token_keys)
         for player in players
     ]
     return World(test, block.id, players, tokens, config)
@@ -199,7 +203,7 @@ def requests_of(world: World, requests: int, answers: int, seed: int) -> list[by
                 offer_g=10,
                 dealt_at=now,
                 expires_at=now + timedelta(hours=1),
-                device=device_tag(DEVICE),
+                device=phone_of(world.players[who]),
             )
             choice = "left" if (number * 7 + k * 3) % 5 < 3 else "right"
             body.append({"ticket": sign(matchup, world.config.ticket_keys), "choice": choice, "took_ms": 1800})
