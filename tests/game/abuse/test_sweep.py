@@ -96,6 +96,7 @@ def test_reasons_are_given_to_whoever_is_not_trusted_and_to_nobody_else() -> Non
     ],
 )  # fmt: skip
 def test_attackers_are_found(kind: str, votes: int, share: float) -> None:
+    """Thirty attackers of a kind: the bounds lie two standard errors below what `python -m bench.abuse` measures."""
     assert caught(4, votes, kind) >= share
 
 
