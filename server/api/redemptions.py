@@ -88,7 +88,7 @@ class DamageReply(Reply):
 
 
 class RedemptionReply(Reply):
-    """One box of fruit on its way."""
+    """One box of fruit on its way. Only GET tells the address; `address_given` says whether there is one."""
 
     redemption_id: UUID
     variety: str
@@ -97,6 +97,7 @@ class RedemptionReply(Reply):
     state_name: NameReply
     made_at: datetime
     steps: list[StepReply]
+    address_given: bool
     address: AddressReply | None
     address_editable: bool
     carrier: str | None
@@ -119,7 +120,9 @@ async def get_redemptions(call: Any) -> RedemptionsReply:
         if await players.find(conn, call.who.player_id) is None:
             raise Problem("player_gone")
         orders = await prizes.orders_of(conn, call.who.player_id)
-        return RedemptionsReply(redemptions=[await _redemption(conn, call, order) for order in orders])
+        return RedemptionsReply(
+            redemptions=[await _redemption(conn, call, order, with_address=True) for order in orders]
+        )
 
 
 async def put_address(call: Any) -> RedemptionReply:
@@ -148,7 +151,7 @@ async def post_damage(call: Any) -> RedemptionReply:
     return await _done(
         call,
         report_damage,
-        text=parts["text"].decode(errors="replace").strip(),
+        text=parts["text"].decode(errors="replace").replace("\x00", "").strip(),
         picture=next(one.data for one in checked.sizes if one.size == "large"),
         vault=_vault(call),
     )
@@ -169,7 +172,8 @@ async def _done(call: Any, act: Callable[..., Awaitable[Any]], **given: Any) -> 
         order = await prizes.find_order(conn, order_id) if result is not None else None
         if order is None:
             raise Problem("not_found")
-        return await _redemption(conn, call, order)
+        # Without the address: answers to calls with an idempotency key are kept, and an address is kept sealed only.
+        return await _redemption(conn, call, order, with_address=False)
 
 
 async def _parts(call: Any, wanted: dict[str, int]) -> dict[str, bytes]:
@@ -200,11 +204,11 @@ def _vault(call: Any) -> Vault:
     return Vault(call.shell.config.vault_keys)
 
 
-async def _redemption(conn: Any, call: Any, order: FulfilmentOrder) -> RedemptionReply:
+async def _redemption(conn: Any, call: Any, order: FulfilmentOrder, *, with_address: bool) -> RedemptionReply:
     economy: Economy = call.shell.economy
     sealed = await prizes.sealed_address(conn, order.id)
     address = None
-    if sealed is not None:
+    if sealed is not None and with_address:
         try:
             address = _address(open_address(sealed, order.id, _vault(call)))
         except SealBroken:
@@ -224,6 +228,7 @@ async def _redemption(conn: Any, call: Any, order: FulfilmentOrder) -> Redemptio
             StepReply(state=state.value, name=NameReply(zh=STATE_NAMES[state][0], en=STATE_NAMES[state][1]), at=at)
             for state, at in await prizes.moves_of(conn, order.id)
         ],
+        address_given=sealed is not None,
         address=address,
         address_editable=order.state in (OrderState.ADDRESS_NEEDED, OrderState.PENDING, OrderState.BACK_ORDERED),
         carrier=order.carrier,

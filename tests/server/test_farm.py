@@ -204,6 +204,17 @@ async def test_racing_applications_of_two_phones_keep_the_cap_and_the_wallet(ser
     assert await broken_laws(service) == {}
 
 
+async def test_an_application_whose_reply_was_lost_is_made_once_under_its_key(service: Service) -> None:
+    phone = await service.phone()
+    await plant(phone)
+    await give(service, phone, 500)
+    headers = phone.headers | {"Idempotency-Key": "application-0001"}
+    replies = [await phone.call("POST", "/v1/farm/applications", {"times": 2}, headers=headers) for _ in range(3)]
+    assert [status for status, _ in replies] == [200] * 3
+    assert replies[0][1] == replies[1][1] == replies[2][1]
+    assert (await view(phone))["tree"]["applied_g"] == 100
+
+
 async def test_the_last_application_takes_what_is_missing(orchard: Service) -> None:
     phone = await orchard.phone()
     await plant(phone)

@@ -223,7 +223,7 @@ async def test_bad_addresses_are_named_by_field_and_change_nothing(orchard: Serv
         ({"street": "长" * 10_000}, "address_too_long", "street"),
         ({"phone": ""}, "address_incomplete", "phone"),
         ({"phone": "call me"}, "phone_unreadable", None),
-        ({"name": "\u0000"}, "address_incomplete", "name"),
+        ({"name": "\u0007"}, "address_incomplete", "name"),
         ({"country": "CN"}, "field_invalid", "country"),
     ):
         status, problem = await send_address(phone, redemption_id, **fields)
@@ -245,15 +245,27 @@ async def test_an_address_is_sealed_and_only_in_its_own_row(orchard: Service) ->
     await stock(orchard, 2)
     phone = await orchard.phone()
     redemption_id = await a_harvest(orchard, phone)
-    _, seen = await send_address(phone, redemption_id)
-    assert seen["address"] == ADDRESS | {"phone": "13800138000"}
-    assert (await send_address(phone, redemption_id, street="文一路 2 号"))[1]["address"]["street"] == "文一路 2 号"
+    _, told = await send_address(phone, redemption_id)
+    assert (told["address_given"], told["address"]) == (True, None)
+    assert (await the_redemption(phone))["address"] == ADDRESS | {"phone": "13800138000"}
+    await phone.call(
+        "PUT",
+        f"/v1/redemptions/{redemption_id}/address",
+        ADDRESS | {"street": "文一路 2 号"},
+        headers=phone.headers | {"Idempotency-Key": "address-0002"},
+    )
+    assert (await the_redemption(phone))["address"]["street"] == "文一路 2 号"
     vault = Vault(orchard.shell.config.vault_keys)
     async with orchard.engine.connect() as conn:
         sealed = await prizes.sealed_address(conn, redemption_id)
         assert sealed is not None
         everything = b"".join(
-            [bytes(row[0]) for row in await conn.execute(sa.text("select sealed from order_addresses"))]
+            [
+                bytes(row[0])
+                for row in await conn.execute(
+                    sa.text("select sealed from order_addresses union all select body from idempotency_keys")
+                )
+            ]
         )
     assert "文一路".encode() not in everything
     assert open_address(sealed, redemption_id, vault).street == "文一路 2 号"
