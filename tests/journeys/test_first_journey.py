@@ -71,11 +71,8 @@ async def test_a_folder_of_pictures_becomes_a_verdict(database: str, tmp_path: P
         assert not broken
 
 
-def test_every_job_has_its_name_once() -> None:
+async def test_every_job_has_its_name_once(database: str, tmp_path: Path) -> None:
     """Two jobs of one name would hide each other in health and metrics."""
-
-    class NoShell:
-        engine = None
-
-    names = [job.name for job in jobs_of(NoShell())]  # type: ignore[arg-type]
+    async with shell_of(a_config(database, tmp_path)) as shell:
+        names = [job.name for job in jobs_of(shell)]
     assert len(names) == len(set(names)) >= 6
