@@ -11,7 +11,7 @@ from server.api.appeals import AppealReply, ReasonReply, appeal_reply, reason_wo
 from server.edge.problems import Problem
 from server.edge.wire import Reply, Route, Wire, json_bytes, rfc3339
 from server.flows.export_player import export_player
-from server.stores import cases, players, standings
+from server.stores import cases, players, prizes, standings
 from server.stores.db import reading, transaction
 
 AGE_BANDS = {"under_18": 16, "18-24": 21, "25-29": 27, "30-39": 35, "40-49": 45, "50-59": 55, "60+": 65}
@@ -120,6 +120,7 @@ async def delete_me(call: Any) -> None:
     """Forget this player: identity and facts go, votes and book entries stay without anyone behind them."""
     async with transaction(call.shell.engine) as conn:
         await players.forget(conn, call.who.player_id, call.now)
+        await prizes.forget_addresses_of(conn, call.who.player_id)
         await standings.forget_player(conn, call.who.player_id)
     await call.shell.revocations.refresh(call.now)
 

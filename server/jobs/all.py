@@ -1,42 +1,56 @@
 """The list of jobs: what runs by itself, and how often."""
 
+from datetime import datetime
+from typing import Protocol
+
 from server.jobs.check_invariants import CheckInvariants
 from server.jobs.check_results import CheckResults
 from server.jobs.deliver_webhooks import DeliverWebhooks
+from server.jobs.expire_addresses import ExpireAddresses
+from server.jobs.expire_fertilizer import ExpireFertilizer
+from server.jobs.fill_back_orders import FillBackOrders
+from server.jobs.measure_programme import MeasureProgramme
 from server.jobs.pace_budgets import PaceBudgets
+from server.jobs.pay_owed_awards import PayOwedAwards
 from server.jobs.refit_rankings import RefitRankings
 from server.jobs.release_blocks import ReleaseBlocks
 from server.jobs.seal_books import SealBooks
 from server.jobs.settle_grants import SettleGrants
 from server.jobs.sweep_abuse import SweepAbuse
 from server.jobs.tell_choosers import TellChoosers
+from server.jobs.vest_invitations import VestInvitations
 from server.ports import Shell
 from server.secrets import Vault
 from server.worker import Job
 
 
+class _Runs(Protocol):
+    """What every job is: a name, and what it does when its time has come."""
+
+    name: str
+
+    async def run(self, now: datetime) -> int: ...
+
+
 def jobs_of(shell: Shell) -> list[Job]:
     """Every job of a worker on this shell."""
-    engine = shell.engine
-    refit = RefitRankings(engine)
-    settle = SettleGrants(engine)
-    release = ReleaseBlocks(engine)
-    pace = PaceBudgets(engine)
-    seal = SealBooks(engine)
-    check = CheckInvariants(engine)
-    tell = TellChoosers(engine, shell.economy)
-    deliver = DeliverWebhooks(engine, Vault(shell.config.vault_keys), private_too=shell.config.mode == "demo")
-    sweep = SweepAbuse(engine)
-    results = CheckResults(engine)
-    return [
-        Job(refit.name, refit.run, 0.5),
-        Job(settle.name, settle.run, 1.0),
-        Job(sweep.name, sweep.run, 2.0),
-        Job(results.name, results.run, 10.0),
-        Job(release.name, release.run, 5.0),
-        Job(pace.name, pace.run, 5.0),
-        Job(seal.name, seal.run, 30.0),
-        Job(check.name, check.run, 600.0),
-        Job(tell.name, tell.run, 5.0),
-        Job(deliver.name, deliver.run, 2.0),
+    engine, economy, vault = shell.engine, shell.economy, Vault(shell.config.vault_keys)
+    every_s: list[tuple[_Runs, float]] = [
+        (RefitRankings(engine), 0.5),
+        (SettleGrants(engine), 1.0),
+        (SweepAbuse(engine), 2.0),
+        (CheckResults(engine), 10.0),
+        (ReleaseBlocks(engine), 5.0),
+        (PaceBudgets(engine), 5.0),
+        (SealBooks(engine), 30.0),
+        (CheckInvariants(engine), 600.0),
+        (TellChoosers(engine, economy), 5.0),
+        (DeliverWebhooks(engine, vault, private_too=shell.config.mode == "demo"), 2.0),
+        (PayOwedAwards(engine, economy), 60.0),
+        (VestInvitations(engine, economy), 60.0),
+        (FillBackOrders(engine, economy), 60.0),
+        (MeasureProgramme(engine, economy, shell.metrics.registry), 30.0),
+        (ExpireFertilizer(engine, economy), 3600.0),
+        (ExpireAddresses(engine, economy, vault), 3600.0),
     ]
+    return [Job(job.name, job.run, rest_s) for job, rest_s in every_s]
