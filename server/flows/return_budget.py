@@ -35,15 +35,17 @@ async def return_budget(conn: AsyncConnection, test_id: UUID, *, now: datetime) 
         return Returned(fen=0, grams=0)
     assert budget.kind == "test"
     assert budget.merchant_id is not None
+    # What was charged stays charged. Where a paid grant was taken back later, the merchant is ahead by one vote, and that
+    # much of what is promised is paid for already.
+    ahead_g = max(0, budget.charged_g - budget.settled_g)
     transfers = rules.refund(
         test_id=test_id,
         merchant_id=budget.merchant_id,
         part=budget.refunds,
         escrow_fen=await ledger.balance(conn, books.test_escrow(test_id)),
         budget_g=budget.left_g,
-        # What was charged stays charged: where a paid grant was taken back later, it is as if it were settled still.
-        settled_g=max(budget.settled_g, budget.charged_g),
-        promised_g=budget.reserved_g,
+        settled_g=budget.settled_g + ahead_g,
+        promised_g=max(0, budget.reserved_g - ahead_g),
         rate=budget.rate,
         fen_transfer_id=uuid7(),
         grams_transfer_id=uuid7(),

@@ -157,6 +157,28 @@ async def test_a_paid_grant_that_is_taken_back_returns_to_its_budget_and_pays_fo
     assert await keeping.broken_laws() == {}
 
 
+async def test_a_grant_that_is_taken_back_after_the_decision_changes_no_ones_due(keeping):
+    test_id = await keeping.a_test(votes=10)
+    player = await keeping.a_player()
+    block = await keeping.a_block(test_id, wanted_g=20)
+    (vote,) = await keeping.votes(1, test_id=test_id, block_id=block.id, player_ids=[player])
+    await SettleGrants(keeping.engine).run(keeping.clock.now)
+    async with transaction(keeping.engine) as conn:
+        await return_budget(conn, test_id, now=keeping.clock.now)
+        paid = await ledger.find(conn, vote.matchup.matchup_id)
+        await reverse_transfer(conn, transfer=paid, now=keeping.clock.now)
+        await return_budget(conn, test_id, now=keeping.clock.now)
+    # One more ticket of this block is answered: the merchant paid for one vote, and one is what he got.
+    await keeping.votes(1, test_id=test_id, block_id=block.id, player_ids=[player])
+    keeping.clock.now = block.releasable_at
+    await SettleGrants(keeping.engine).run(keeping.clock.now)
+    await ReleaseBlocks(keeping.engine).run(keeping.clock.now)
+    assert await wallets(keeping, [player]) == 10
+    assert await keeping.balance(books.PLATFORM) == 3
+    assert await keeping.balance(books.merchant(keeping.merchant_id)) == 27
+    assert await keeping.broken_laws() == {}
+
+
 async def test_a_block_that_promised_too_much_is_named_and_keeps_nobody_else_waiting(keeping):
     test_id = await keeping.a_test(votes=100)
     sound, broken = [await keeping.a_block(test_id, wanted_g=100) for _ in range(2)]
