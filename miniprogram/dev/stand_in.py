@@ -36,6 +36,10 @@ KINDS = {
     "streak": ("连续七天", "Seven days in a row"),
     "consistency": ("认真作答", "Careful choices"),
 }
+REASONS = {
+    "one_sided": ("你几乎总是点同一边。", "You almost always tapped the same side."),
+    "too_fast": ("你的很多选择快到来不及看清两张图片。", "Many choices came too fast to have seen both pictures."),
+}
 CHOICE_G, CLAIM_G, APPLICATION_G, APPLICATIONS, PAID = 10, 30, 50, 10, 20
 COLOURS = {"blue": ("蓝色", "Blue"), "ivory": ("米白", "Ivory"), "red": ("红色", "Red")}
 SLEEVES = {"long": ("长袖", "long-sleeve"), "short": ("短袖", "short-sleeve")}
@@ -65,7 +69,7 @@ class Player:
     facts: dict[str, Any] = field(default_factory=dict)
     choices: dict[str, str] = field(default_factory=dict)  # matchup id -> choice on record
     lines: list[dict[str, Any]] = field(default_factory=list)
-    notices: list[dict[str, Any]] = field(default_factory=list)
+    cards: list[dict[str, Any]] = field(default_factory=list)
     orders: list[dict[str, Any]] = field(default_factory=list)
     appeals: list[dict[str, Any]] = field(default_factory=list)
     likes: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -159,12 +163,12 @@ class StandIn:
 
     def produced(self, player: Player, style: str, *, bonus_g: int = 88) -> None:
         """A style that this player met was made."""
-        player.notices.append(
+        player.cards.append(
             {
                 "kind": "produced",
-                "notice_id": f"produced-{style}",
-                "style": {"title": self._title(style, "zh"), "image_url": f"/media/{style}.webp"},
-                "choice": "left",
+                "title": self._title(style, "zh"),
+                "image_url": f"/media/{style}.webp",
+                "chosen": True,
                 "bonus_g": bonus_g,
             }
         )
@@ -248,7 +252,7 @@ class StandIn:
             "player_id": player.player_id, "nickname": "", "gender": player.facts.get("gender"),
             "birth_year": player.facts.get("birth_year"), "interests": player.facts.get("interests", []), "region": None,
             "consent": {key: True for key in player.facts}, "standing": player.standing,
-            "standing_reasons": player.reasons, "created_at": rfc3339(self.now), "appeals": player.appeals,
+            "standing_reasons": player.reasons, "standing_words": [{"code": code, **name(REASONS[code])} for code in player.reasons], "created_at": rfc3339(self.now), "appeals": player.appeals,
         }  # fmt: skip
 
     async def _me(self, request: web.Request) -> web.Response:
@@ -316,7 +320,6 @@ class StandIn:
             "varieties": [
                 {"code": code, "name": name(given[:2]), "requirement_g": given[2]} for code, given in VARIETIES.items()
             ],
-            "notices": player.notices,
             "rules": {
                 "terms": {
                     "frozen": tree is not None, "requirement_g": requirement_g, "application_g": APPLICATION_G,
@@ -516,7 +519,7 @@ class StandIn:
             for (attribute, level), n in player.met.items()
             if n >= 3
         ]
-        return web.json_response({"choices": len(player.choices), "favourites": favourites, "cards": player.notices})
+        return web.json_response({"choices": len(player.choices), "favourites": favourites, "cards": player.cards})
 
     # --- the rest
 
@@ -545,7 +548,7 @@ class StandIn:
     async def _appeal(self, request: web.Request) -> web.Response:
         player, body = self._who(request), await request.json()
         player.appeals.insert(
-            0, {"appeal_id": str(uuid4()), "state": "open", "text": body["text"], "created_at": rfc3339(self.now)}
+            0, {"appeal_id": str(uuid4()), "state": "open", "text": body["text"], "answer": None, "at": rfc3339(self.now)}
         )
         return web.json_response(player.appeals[0], status=201)
 

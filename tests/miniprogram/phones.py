@@ -159,8 +159,8 @@ async def a_phone(
         has_touch=True,
     )
     if settings:
-        kept = json.dumps({"type": "string", "data": json.dumps(settings)})
-        await context.add_init_script(f"localStorage.setItem('xuankuan.settings', {json.dumps(kept)})")
+        kept = json.dumps(json.dumps(settings))
+        await context.add_init_script(f"localStorage.setItem('xuankuan.settings', {kept})")
     page = await context.new_page()
     page.set_default_timeout(10_000)
     phone = Phone(context, page, url)

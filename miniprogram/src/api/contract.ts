@@ -103,8 +103,6 @@ export interface Notice {
   kind: string;
   id: string | null;
   text: string | null;
-  style: { title: string; image_url: string } | null;
-  choice: ChoiceWord | null;
   amount_g: number | null;
   at: string | null;
 }
@@ -148,7 +146,6 @@ export interface Farm {
   notices: Notice[];
   rules: Rules;
   standing: Standing;
-  standing_reasons: string[];
 }
 
 /** A farm after something was done to it, and what that brought. */
@@ -213,7 +210,8 @@ export interface TasteCard {
   title: string;
   text: string | null;
   image_url: string | null;
-  choice: ChoiceWord | null;
+  /** Whether the player chose it when they met it. */
+  chosen: boolean;
   amount_g: number | null;
 }
 
@@ -231,7 +229,8 @@ export interface Me {
   interests: string[];
   consent: Record<string, boolean>;
   standing: Standing;
-  standing_reasons: string[];
+  /** Why, in sentences. */
+  reasons: Name[];
   appeals: Appeal[];
 }
 

@@ -2,7 +2,7 @@
 // shows "undefined" and a hotel's log-in page is never taken for a tree.
 
 import type {
-  AnswersReply, Appeal, ChoiceWord, Farm, FarmChange, Figure, Matchup, Me, Name, Notice, Receipt, Redemption, Round, Rules,
+  AnswersReply, Appeal, Farm, FarmChange, Figure, Matchup, Me, Name, Notice, Receipt, Redemption, Round, Rules,
   Session, ShownStyle, Stage, StageMark, Standing, Task, Taste, Tree, Variety, WalletPage,
 } from "./contract";
 
@@ -55,13 +55,8 @@ function oneOf<T extends string>(value: unknown, known: readonly T[], otherwise:
   return known.includes(value as T) ? (value as T) : otherwise;
 }
 
-const CHOICES: readonly ChoiceWord[] = ["left", "right", "neither", "unclear"];
 const STAGES: readonly Stage[] = ["seed", "sprout", "sapling", "blossom", "fruiting", "ripe"];
 const STANDINGS: readonly Standing[] = ["trusted", "watched", "muted"];
-
-function choiceOrNull(value: unknown): ChoiceWord | null {
-  return CHOICES.includes(value as ChoiceWord) ? (value as ChoiceWord) : null;
-}
 
 export function readSession(value: unknown): Session {
   const body = must(value, "a session");
@@ -233,15 +228,12 @@ function readRules(value: unknown): Rules {
 function readNotice(value: unknown): Notice | null {
   const body = fields(value);
   if (!body || typeof body["kind"] !== "string") return null;
-  const style = fields(body["style"]);
   return {
     kind: body["kind"],
-    id: textOrNull(body["notice_id"] ?? body["id"]),
-    text: textOrNull(body["text"] ?? body["detail"]),
-    style: style ? { title: text(style["title"]), image_url: text(style["image_url"]) } : null,
-    choice: choiceOrNull(body["choice"]),
-    amount_g: wholeOrNull(body["bonus_g"] ?? body["amount_g"]),
-    at: textOrNull(body["at"] ?? body["expires_at"]),
+    id: textOrNull(body["notice_id"]),
+    text: textOrNull(body["text"]),
+    amount_g: wholeOrNull(body["amount_g"]),
+    at: textOrNull(body["at"]),
   };
 }
 
@@ -283,12 +275,11 @@ export function readFarm(value: unknown): Farm {
       ...list(body["expiring"]).flatMap((one) => {
         const body = fields(one) ?? {};
         const at = textOrNull(body["expires_on"]);
-        return [{ kind: "fertilizer_expires", id: at, text: null, style: null, choice: null, amount_g: whole(body["amount_g"]), at }];
+        return [{ kind: "fertilizer_expires", id: at, text: null, amount_g: whole(body["amount_g"]), at }];
       }),
     ],
     rules: { ...rules, figures: [{ name: "choice_g", value: choice_g, unit: "g" }, ...rules.figures] },
     standing: oneOf(standing["standing"], STANDINGS, "trusted"),
-    standing_reasons: strings(standing["reasons"]),
   };
 }
 
@@ -393,14 +384,13 @@ export function readTaste(value: unknown): Taste {
     cards: list(body["cards"]).flatMap((one) => {
       const found = fields(one);
       if (!found) return [];
-      const style = fields(found["style"]) ?? {};
       return [{
         kind: text(found["kind"], "card"),
-        title: text(found["title"] ?? style["title"]),
-        text: textOrNull(found["text"] ?? found["detail"]),
-        image_url: textOrNull(found["image_url"] ?? style["image_url"]),
-        choice: choiceOrNull(found["choice"]),
-        amount_g: wholeOrNull(found["bonus_g"] ?? found["amount_g"]),
+        title: text(found["title"]),
+        text: textOrNull(found["text"]),
+        image_url: textOrNull(found["image_url"]),
+        chosen: found["chosen"] === true,
+        amount_g: wholeOrNull(found["bonus_g"]),
       }];
     }),
   };
@@ -410,11 +400,11 @@ function readAppeal(value: unknown): Appeal | null {
   const body = fields(value);
   if (!body) return null;
   return {
-    appeal_id: text(body["appeal_id"], text(body["id"])),
-    state: text(body["state"] ?? body["status"], "open"),
+    appeal_id: text(body["appeal_id"]),
+    state: text(body["state"], "open"),
     text: text(body["text"]),
-    answer: textOrNull(body["answer"] ?? body["outcome"]),
-    at: textOrNull(body["at"] ?? body["created_at"]),
+    answer: textOrNull(body["answer"]),
+    at: textOrNull(body["at"]),
   };
 }
 
@@ -433,7 +423,7 @@ export function readMe(value: unknown): Me {
     interests: strings(body["interests"]),
     consent,
     standing: oneOf(body["standing"], STANDINGS, "trusted"),
-    standing_reasons: strings(body["standing_reasons"]),
+    reasons: list(body["standing_words"]).map((one) => readName(one, text(fields(one)?.["code"]))),
     appeals: list(body["appeals"]).map(readAppeal).filter(present),
   };
 }

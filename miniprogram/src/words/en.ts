@@ -217,17 +217,12 @@ export const en: Words = {
     watched: "We are looking at your choices a little longer: fertilizer comes, only later.",
     muted: "Your choices do not count for now and earn no new fertilizer. The tree keeps all that it has.",
     reasons: "Reasons",
-    reasonWords: {
-      random: "Your choices look as if the pictures were not looked at", one_sided: "You almost always tapped the same side", patterned: "Your taps follow a fixed pattern", contrary: "You almost always chose the opposite of others",
-      pushing: "You chose one party's styles every time, beyond what liking explains", demoting: "You rejected one party's styles every time", farmed: "You and other accounts tapped the same at the same time", multiplied: "Many accounts play on the same phone",
-      mechanical: "The rhythm of your taps is not a hand's", too_fast: "Many choices came too fast to have seen both pictures", missed_gold: "You often missed pairs with an obvious answer", linked: "Accounts linked to yours do the same",
-    },
     write: "Tell us",
     placeholder: "Say where you think we are wrong. A person will read it.",
     send: "Send the appeal",
     sent: "Received. A person will look, and the outcome will be here.",
     tooShort: "At least 5 characters, please",
-    states: { open: "Open", pending: "Open", upheld: "Upheld", lifted: "Restored", granted: "Restored", restored: "Restored", rejected: "Upheld" },
+    states: { open: "Open", upheld: "Upheld", lifted: "Restored" },
     mine: "My appeals",
   },
 

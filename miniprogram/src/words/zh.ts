@@ -214,17 +214,12 @@ export const zh = {
     watched: "我们正在多看几眼你的选择：肥料照发，只是到账晚一些。",
     muted: "你的选择暂时不计入，也没有新的肥料。果树的进度不会被收回。",
     reasons: "原因",
-    reasonWords: {
-      random: "你的选择看起来没有看图", one_sided: "你几乎总是点同一边", patterned: "你的左右选择按固定规律重复", contrary: "你的选择几乎总与其他玩家相反",
-      pushing: "你总是选同一家的款式，远超正常的喜欢", demoting: "你总是不选同一家的款式", farmed: "你和别的账号在同一时间点得一模一样", multiplied: "同一部手机上有很多个账号",
-      mechanical: "点击的节奏不像人手", too_fast: "很多选择快到来不及看清图片", missed_gold: "有明显答案的题错了很多次", linked: "与你相连的账号也有同样的异常",
-    } as Record<string, string>,
     write: "说说情况",
     placeholder: "写下你认为我们弄错的地方，会有人看。",
     send: "提交申诉",
     sent: "收到了。有人会看，结果会写在这里。",
     tooShort: "请至少写 5 个字",
-    states: { open: "待处理", pending: "待处理", upheld: "维持原判", lifted: "已恢复", granted: "已恢复", restored: "已恢复", rejected: "维持原判" } as Record<string, string>,
+    states: { open: "待处理", upheld: "维持原判", lifted: "已恢复" } as Record<string, string>,
     mine: "我的申诉",
   },
 
