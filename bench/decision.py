@@ -303,7 +303,7 @@ def forecasts(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     if 12 not in arguments.n:
         return []
     at = (300, 600, 1200)
-    found: dict[tuple[str, int], list[tuple[bool, bool]]] = {}
+    found: dict[tuple[str, int], list[tuple[bool, bool, bool]]] = {}
     for rep in range(worlds(arguments, 100)):
         rng = np.random.default_rng([arguments.seed, 4, rep])
         world = simulate.realistic(12, rng)
@@ -328,15 +328,18 @@ def forecasts(arguments: argparse.Namespace) -> list[dict[str, Any]]:
             low = ahead.low if ahead.low is not None else np.inf
             high = ahead.high if ahead.high is not None else np.inf
             middle = ahead.median if ahead.median is not None else np.inf
-            found.setdefault((rule, now), []).append((low - PEEK <= needed <= high + PEEK, needed < middle))
+            # A look every 50 votes ends a test up to 50 votes late: its true end lies in (needed - 50, needed].
+            found.setdefault((rule, now), []).append((needed < low, needed - PEEK > high, needed - PEEK / 2 < middle))
     return [
         {
             "rule": rule,
             "at_votes": now,
             "tests": len(hits),
-            "covered": float(np.mean([hit for hit, _ in hits])),
+            "covered": float(np.mean([not (fewer or more) for fewer, more, _ in hits])),
             "standard_error": float(np.sqrt(0.16 / len(hits))),
-            "below_median": float(np.mean([below for _, below in hits])),
+            "fewer": float(np.mean([fewer for fewer, _, _ in hits])),
+            "more": float(np.mean([more for _, more, _ in hits])),
+            "below_median": float(np.mean([below for _, _, below in hits])),
         }
         for (rule, now), hits in sorted(found.items())
     ]

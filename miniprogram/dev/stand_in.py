@@ -540,7 +540,7 @@ class StandIn:
         if order is None:
             raise Refused(404, "not_found")
         address = await request.json()
-        if not address.get("phone", "").startswith("1"):
+        if not address.get("phone", "").strip().startswith("1"):
             raise Refused(422, "phone_unreadable", params={"field": "phone"})
         order |= {"address": address, "state": "pending", "state_name": name(("等待下单", "Waiting to be ordered"))}
         return web.json_response(order)

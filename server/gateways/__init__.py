@@ -8,10 +8,13 @@ only a few things to do: ask the player to open the app again, wait, or wake an 
 
 from __future__ import annotations
 
+import json
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
+
+import aiohttp
 
 Platform = Literal["alipay", "wechat"]
 Suggestion = Literal["pass", "review", "block"]
@@ -147,3 +150,32 @@ class Meaning:
     error: type[GatewayError]
     zh: str
     en: str
+
+
+async def ask(
+    http: aiohttp.ClientSession, method: str, url: str, *, platform: Platform, timeout_s: float, **options: Any
+) -> bytes:
+    """The body of a platform's answer. Raises PlatformUnreachable, and PlatformBusy for any HTTP status from 500 on."""
+    try:
+        async with http.request(method, url, timeout=aiohttp.ClientTimeout(total=timeout_s), **options) as response:
+            raw = await response.read()
+            status = response.status
+    except (aiohttp.ClientError, TimeoutError) as error:
+        # the class only: a client error's text carries the address, and WeChat's address carries the secret
+        raise PlatformUnreachable(
+            platform=platform, platform_code="", words=type(error).__name__, timeout_s=timeout_s
+        ) from None
+    if status >= 500:
+        raise PlatformBusy(platform=platform, platform_code=str(status), words=f"HTTP {status}")
+    return raw
+
+
+def read_object(text: bytes | str, *, platform: Platform) -> dict[str, Any]:
+    """The JSON object in an answer, whatever its content type says: WeChat's is text/plain, Alipay's text/html."""
+    try:
+        answer = json.loads(text)
+    except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict):
+        raise PlatformAnswerUnreadable(platform=platform, platform_code="", words="not a JSON object")
+    return answer

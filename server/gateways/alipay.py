@@ -32,12 +32,13 @@ from server.gateways import (
     PlatformQuotaUsed,
     PlatformSetUpWrong,
     PlatformSignatureWrong,
-    PlatformUnreachable,
     PlatformUser,
     RiskLevel,
     RiskVerdict,
     Suggestion,
     UserBlockedByPlatform,
+    ask,
+    read_object,
 )
 
 ADDRESS = "https://openapi.alipay.com/gateway.do"
@@ -283,21 +284,15 @@ class Alipay:
         if biz is not None:
             form["biz_content"] = json.dumps(biz, ensure_ascii=False, separators=(",", ":"))
         form["sign"] = sign(text_to_sign(form), self._private_key)
-        try:
-            async with self._http.post(
-                self._address,
-                params={"charset": "utf-8"},
-                data=form,
-                timeout=aiohttp.ClientTimeout(total=self._timeout_s),
-            ) as response:
-                raw = await response.read()
-                status = response.status
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise PlatformUnreachable(
-                platform="alipay", platform_code="", words=type(error).__name__, timeout_s=self._timeout_s
-            ) from None
-        if status >= 500:
-            raise PlatformBusy(platform="alipay", platform_code=str(status), words=f"HTTP {status}")
+        raw = await ask(
+            self._http,
+            "POST",
+            self._address,
+            platform="alipay",
+            timeout_s=self._timeout_s,
+            params={"charset": "utf-8"},
+            data=form,
+        )
         return self._read_answer(raw, method=method, has_code=has_code)
 
     def _read_answer(self, raw: bytes, *, method: str, has_code: bool) -> dict[str, Any]:
@@ -306,12 +301,7 @@ class Alipay:
         Parsing and printing again would not do: the signature is over the node as it was sent, spaces and all.
         """
         text = raw.decode("utf-8", errors="replace")
-        try:
-            whole = json.loads(text)
-        except ValueError:
-            whole = None
-        if not isinstance(whole, dict):
-            raise self._unreadable("not a JSON object")
+        whole = read_object(text, platform="alipay")
         name = method.replace(".", "_") + "_response"
         if name not in whole:
             name = "error_response"

@@ -29,13 +29,14 @@ from server.gateways import (
     PlatformQuotaUsed,
     PlatformSetUpWrong,
     PlatformSignatureWrong,
-    PlatformUnreachable,
     PlatformUser,
     RiskLevel,
     RiskVerdict,
     Suggestion,
     UserBlockedByPlatform,
     UserNotRecentlySeen,
+    ask,
+    read_object,
 )
 
 ADDRESS = "https://api.weixin.qq.com"
@@ -232,7 +233,7 @@ class Wechat:
         Raises PlatformSignatureWrong before anything in the body is looked at.
         """
         self._check_push_signature(signature=signature, timestamp=timestamp, nonce=nonce)
-        event = self._parse(body)
+        event = read_object(body, platform="wechat")
         if event.get("Event") != "wxa_media_check" or event.get("appid", self._app_id) != self._app_id:
             return None
         self._raise_for(event)
@@ -301,35 +302,17 @@ class Wechat:
             # not escaped: WeChat counts and judges the characters that it is sent, and \uXXXX is six of them
             data = json.dumps(body, ensure_ascii=False).encode()
             headers["Content-Type"] = "application/json; charset=utf-8"
-        try:
-            async with self._http.request(
-                method,
-                self._address + path,
-                params=params,
-                data=data,
-                headers=headers,
-                timeout=aiohttp.ClientTimeout(total=self._timeout_s),
-            ) as response:
-                raw = await response.read()
-                status = response.status
-        except (aiohttp.ClientError, TimeoutError) as error:
-            # the class only: a client error's text carries the address, and the address carries the secret
-            raise PlatformUnreachable(
-                platform="wechat", platform_code="", words=type(error).__name__, timeout_s=self._timeout_s
-            ) from None
-        if status >= 500:
-            raise PlatformBusy(platform="wechat", platform_code=str(status), words=f"HTTP {status}")
-        return self._parse(raw)
-
-    def _parse(self, raw: bytes) -> dict[str, Any]:
-        # never by content type: this API sends JSON as text/plain
-        try:
-            answer = json.loads(raw)
-        except ValueError:
-            answer = None
-        if not isinstance(answer, dict):
-            raise self._unreadable("not a JSON object")
-        return answer
+        raw = await ask(
+            self._http,
+            method,
+            self._address + path,
+            platform="wechat",
+            timeout_s=self._timeout_s,
+            params=params,
+            data=data,
+            headers=headers,
+        )
+        return read_object(raw, platform="wechat")
 
     def _verdict(self, answer: Mapping[str, Any]) -> ContentVerdict:
         result = answer.get("result")

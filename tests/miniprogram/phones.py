@@ -105,6 +105,33 @@ class Phone:
             await self.choose("left" if number % 2 else "right")
         await self.sees("这一轮完成了")
 
+    async def play_through_a_lift(self, offline: int = 2) -> None:
+        """A round of five, of which some are chosen without a network, and all arrive."""
+        for number in range(5 - offline - 1):
+            await self.choose("left" if number % 2 else "right")
+        await self.until_all_has_arrived()
+        await self.context.set_offline(True)
+        for _ in range(offline):
+            await self.choose("left")
+        assert await self.waiting() == offline
+        await self.sees(f"没有网络。{offline} 个选择已存在手机里")
+        await self.context.set_offline(False)
+        await self.until_all_has_arrived()
+        await self.choose("right")
+        await self.sees("这一轮完成了")
+        await self.sees("+50 克")
+
+    async def fill_in_the_address(self) -> None:
+        """The form of a harvest, filled in and saved."""
+        fields = {
+            "收件人": "林小满", "电话": "138 0013 8000", "省份": "浙江省", "城市": "杭州市", "区县": "西湖区",
+            "街道和门牌": "文三路 1 号",
+        }  # fmt: skip
+        for label, text in fields.items():
+            await self.page.get_by_label(label).fill(text)
+        await self.tap("保存")
+        await self.sees("地址已保存")
+
     # --- what is kept
 
     async def kept(self) -> dict[str, str]:

@@ -38,21 +38,9 @@ async def test_from_the_first_visit_to_the_box_at_the_door(browser: Browser, wor
         await phone.sees("30 克")
 
         await phone.tap("选款", exact=True)
-        await phone.choose("left")
-        await expect(phone.page.get_by_text("和你相似的玩家").first).to_be_visible()
+        await phone.sees_a_pair()
         await phone.is_accessible()
-        await phone.context.set_offline(True)
-        await phone.choose("right")
-        await phone.choose("left")
-        await phone.sees("没有网络。2 个选择已存在手机里")
-        await phone.is_accessible()
-        await phone.context.set_offline(False)
-        await phone.until_all_has_arrived()
-        await phone.sees("已恢复连接，选择都已送达")
-        await phone.choose("right")
-        await phone.choose("left")
-        await phone.sees("这一轮完成了")
-        await phone.sees("+50 克")
+        await phone.play_through_a_lift()
         await phone.is_accessible()
 
         player = world.only_player()
@@ -79,16 +67,7 @@ async def test_from_the_first_visit_to_the_box_at_the_door(browser: Browser, wor
         await phone.tap("保存")
         await phone.sees("请填写收件人")
         await phone.is_accessible()
-        for label, text in (
-            ("收件人", "林小满"),
-            ("电话", "13800138000"),
-            ("省份", "浙江省"),
-            ("城市", "杭州市"),
-            ("街道和门牌", "文三路 1 号"),
-        ):
-            await phone.page.get_by_label(label).fill(text)
-        await phone.tap("保存")
-        await phone.sees("地址已保存")
+        await phone.fill_in_the_address()
         assert player.orders[0]["address"]["street"] == "文三路 1 号"
         await phone.open("prizes")
         await phone.sees("待发货")
@@ -163,6 +142,11 @@ async def test_agreement_is_shown_after_the_answer_and_never_before(phone: Phone
     await phone.does_not_see("和你相似的玩家")
     await phone.choose()
     await phone.sees("和你相似的玩家")
+    await phone.is_accessible()
+    await phone.context.set_offline(True)
+    await phone.choose()
+    await phone.sees("已存好，联网后送达")
+    await phone.is_accessible()
 
 
 async def test_neither_unclear_and_a_reason_are_said_to_the_service(phone: Phone, world: Any):

@@ -75,17 +75,7 @@ async def test_from_the_first_visit_to_the_address(
         await phone.sees("今日已领")
 
         await phone.tap("选款", exact=True)
-        await phone.choose("left")
-        await phone.choose("right")
-        await phone.until_all_has_arrived()
-        await phone.context.set_offline(True)
-        await phone.choose("left")
-        await phone.choose("left")
-        assert await phone.waiting() == 2
-        await phone.context.set_offline(False)
-        await phone.until_all_has_arrived()
-        await phone.choose("right")
-        await phone.sees("+50 克")
+        await phone.play_through_a_lift()
         await phone.is_accessible()
 
         await give(service, await player_of(phone), 370)
@@ -101,17 +91,7 @@ async def test_from_the_first_visit_to_the_address(
         await phone.tap("施肥 350 克")
         await phone.sees("果子熟了！")
         await phone.tap("收获")
-        for label, text in (
-            ("收件人", "林小满"),
-            ("电话", "138 0013 8000"),
-            ("省份", "浙江省"),
-            ("城市", "杭州市"),
-            ("区县", "西湖区"),
-            ("街道和门牌", "文三路 1 号"),
-        ):
-            await phone.page.get_by_label(label).fill(text)
-        await phone.tap("保存")
-        await phone.sees("地址已保存")
+        await phone.fill_in_the_address()
         await phone.open("prizes")
         await phone.sees("待发货")
         await phone.sees("文三路 1 号")

@@ -306,7 +306,7 @@ export const en: Words = {
   },
 
   problems: {
-    no_network: "No network; try again later.",
+    no_network: "The orchard cannot be reached; try again later.",
     unreadable: "The answer makes no sense; perhaps this network wants a log-in first.",
     unknown: "Something went wrong; try again later.",
     too_many: "Too fast; try again in a moment.",

@@ -303,7 +303,7 @@ export const zh = {
   },
 
   problems: {
-    no_network: "没有网络，请稍后再试。",
+    no_network: "连不上果园，请稍后再试。",
     unreadable: "回来的内容看不懂，也许网络需要先登录。",
     unknown: "出了点问题，请稍后再试。",
     too_many: "操作太快了，歇一下再试。",
