@@ -77,20 +77,19 @@ async def post_answers(call: Any) -> dict[str, Any]:
         device=who.device,
         now=call.now,
     )
-    english = wants_english(call.request)
     shell.dealer.answered(
         who.player_id, [receipt.matchup.matchup_id for receipt in receipts if receipt.matchup is not None]
     )
     return {
         "receipts": [
-            _receipt(shell, receipt, answer.choice, english)
-            for receipt, answer in zip(receipts, body.answers, strict=True)
+            _receipt(call, receipt, answer.choice) for receipt, answer in zip(receipts, body.answers, strict=True)
         ],
         "fertilizer": {"available_g": fertilizer.available_g, "held_g": fertilizer.held_g},
     }
 
 
-def _receipt(shell: Any, receipt: Receipt, choice: str, english: bool) -> dict[str, Any]:
+def _receipt(call: Any, receipt: Receipt, choice: str) -> dict[str, Any]:
+    shell = call.shell
     problem = problem_of(receipt.refusal) if receipt.refusal is not None else None
     shell.metrics.answers.labels(receipt.status, problem.code if problem else "").inc()
     body: dict[str, Any] = {
@@ -100,7 +99,7 @@ def _receipt(shell: Any, receipt: Receipt, choice: str, english: bool) -> dict[s
         "grant_g": receipt.grant_g,
     }
     if problem is not None:
-        body["detail"] = problem.detail(english=english)
+        body["detail"] = problem.detail(english=wants_english(call.request))
     elif receipt.matchup is not None:
         body["agreement"] = shell.dealer.agreement(receipt.matchup, choice)
     return body

@@ -34,6 +34,8 @@ _SAFE_HEADERS = {
 }
 
 
+# aiohttp parses a content type that is given by name; one that stands among the headers it sends as it is.
+_JSON_HEADERS = {"Content-Type": "application/json"}
 _PROCESS = secrets.token_hex(5)
 _numbers = itertools.count(1)
 
@@ -94,11 +96,9 @@ async def _handled(call: Call, route: Route) -> web.StreamResponse:
     result = await route.handler(call)
     if isinstance(result, web.StreamResponse):
         return result
-    return web.Response(
-        body=json_bytes(result) if route.status != 204 else None,
-        status=route.status,
-        content_type="application/json" if route.status != 204 else None,
-    )
+    if route.status == 204:
+        return web.Response(status=204)
+    return web.Response(body=json_bytes(result), status=route.status, headers=_JSON_HEADERS)
 
 
 async def _once(call: Call, route: Route) -> web.StreamResponse:
