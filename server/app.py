@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
 
+import aiohttp
 import asyncpg
 import redis.asyncio as redis
 from aiohttp import web
@@ -25,8 +26,11 @@ from server.edge.problems import Problem
 from server.edge.serve import mount, unknown_is_a_problem
 from server.edge.wire import MAX_BODY_BYTES, Route
 from server.metrics import Metrics
+from server.platforms import platforms_of
 from server.ports import Clock, Shell, system_clock
 from server.revocations import Revocations
+from server.risk_desk import RiskDesk
+from server.secrets import Vault
 from server.stores.db import engine_from, plain, pool_from, transaction
 
 SHELL: web.AppKey[Shell] = web.AppKey("shell", Shell)
@@ -69,6 +73,10 @@ async def shell_of(
             engine, economy=economy, ticket_life=timedelta(seconds=config.ticket_ttl_s), clock=clock
         )
         stack.push_async_callback(budget_desk.close)
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        platforms = platforms_of(config, http)
+        risk_desk = RiskDesk(engine, platforms.risk_checks, Vault(config.vault_keys))
+        stack.push_async_callback(risk_desk.close)
         shell = Shell(
             config=config,
             engine=engine,
@@ -80,6 +88,8 @@ async def shell_of(
             revocations=revocations,
             metrics=Metrics(),
             economy=economy,
+            risk_desk=risk_desk,
+            platforms=platforms,
             clock=clock,
         )
         await dealer.refresh()

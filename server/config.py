@@ -1,11 +1,13 @@
 """What the service needs to know of its surroundings, read from the environment once at the start."""
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Mode = Literal["demo", "development", "production"]
 
 # Public on purpose: they let a demo start with nothing prepared. Any other mode refuses them.
@@ -50,6 +52,8 @@ class Config:
     wechat_app_id: str = ""
     wechat_secret: str = field(default="", repr=False)
     gateway_urls: Mapping[str, str] = field(default_factory=dict)
+    # Whose X-Forwarded-For is believed; without them the caller is whoever opened the connection.
+    proxies: tuple[Network, ...] = ()
 
     @property
     def media_dir(self) -> Path:
@@ -87,8 +91,9 @@ class Config:
             "gateway_urls": {
                 name: env[key]
                 for name, key in (("alipay", "ALIPAY_GATEWAY_URL"), ("wechat", "WECHAT_GATEWAY_URL"))
-                if key in env
+                if env.get(key)
             },
+            "proxies": _networks(env, "XUANKUAN_PROXIES"),
         }
         values.update({name: value for name, value in overrides.items() if value is not None})
         return cls(**values)  # type: ignore[arg-type]
@@ -103,6 +108,16 @@ def _whole(env: Mapping[str, str], name: str, default: int) -> int:
     if not 0 <= value <= 10_000_000:
         raise ConfigRefused(f"{name} is {value}, which is out of range.")
     return value
+
+
+def _networks(env: Mapping[str, str], name: str) -> tuple[Network, ...]:
+    found = []
+    for part in env.get(name, "").replace(",", " ").split():
+        try:
+            found.append(ipaddress.ip_network(part, strict=False))
+        except ValueError:
+            raise ConfigRefused(f'{name}: "{part}" is no address or network; set it as 10.0.0.0/8 192.0.2.7.') from None
+    return tuple(found)
 
 
 def _keys(env: Mapping[str, str], name: str, sample: str, *, demo: bool) -> dict[int, bytes]:

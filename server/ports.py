@@ -1,6 +1,6 @@
 """What the shell is made of: one value that holds what handlers may use, and the clock."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,9 +13,10 @@ from server.config import Config
 from server.dealer import Dealer
 from server.desk import Desk
 from server.edge.limits import Limiter
-from server.flows.check_platform_risk import RiskCheck
 from server.metrics import Metrics
+from server.platforms import Platforms
 from server.revocations import Revocations
+from server.risk_desk import RiskDesk
 from server.stores.db import AsyncEngine
 
 Clock = Callable[[], datetime]
@@ -40,7 +41,6 @@ class Shell:
     revocations: Revocations
     metrics: Metrics
     economy: Economy
-    gateways: Mapping[str, Callable[[str], Awaitable[str]]] = field(default_factory=dict)
-    # By platform: what it thinks of a user who logs in. Asked where it is there, and never waited for long.
-    risk_checks: Mapping[str, RiskCheck] = field(default_factory=dict)
+    risk_desk: RiskDesk
+    platforms: Platforms = field(default_factory=Platforms)
     clock: Clock = system_clock

@@ -14,8 +14,8 @@ from aiohttp import web
 from structlog.tracebacks import ExceptionDictTransformer
 
 from server.app import player_app, settle_memory, shell_of
-from server.commands import the_database
-from server.config import Config
+from server.commands import BadInput, the_database
+from server.config import Config, ConfigRefused
 from server.jobs.all import jobs_of
 from server.migrations import upgrade
 from server.ports import Shell
@@ -109,6 +109,9 @@ async def until_told() -> None:
 
 
 def run(main: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine on uvloop."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(main)
+    """Run a coroutine on uvloop; what is wrong with the configuration ends it with one sentence and exit code 2."""
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(main)
+    except ConfigRefused as refused:
+        raise BadInput(str(refused)) from None

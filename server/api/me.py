@@ -10,7 +10,9 @@ from game.segments import INTERESTS
 from server.api.appeals import AppealReply, ReasonReply, appeal_reply, reason_words
 from server.edge.problems import Problem
 from server.edge.wire import Reply, Route, Wire, json_bytes, rfc3339
+from server.flows.check_player_text import check_player_text
 from server.flows.export_player import export_player
+from server.secrets import Vault
 from server.stores import cases, players, prizes, standings
 from server.stores.db import reading, transaction
 
@@ -78,6 +80,17 @@ async def get_me(call: Any) -> dict[str, Any]:
 async def patch_me(call: Any) -> dict[str, Any]:
     """Change facts; what is given is consented to, what is set to null is withdrawn."""
     given = call.body.model_fields_set
+    shell = call.shell
+    for field in ("nickname", "region"):
+        if field in given:
+            await check_player_text(
+                shell.engine,
+                shell.platforms.text_checks,
+                Vault(shell.config.vault_keys),
+                player_id=call.who.player_id,
+                text=getattr(call.body, field) or "",
+                field=field,
+            )
     async with transaction(call.shell.engine) as conn:
         player = await _me(call, conn)
         changes, consent = _changes(call.body, given, player, call.now)

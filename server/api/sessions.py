@@ -2,18 +2,22 @@
 
 import hashlib
 import hmac
-import ipaddress
 from typing import Any, Literal
 
 import pydantic
+import structlog
 
 from game.matchup import device_tag
 from server.edge.auth import PlayerSession, issue_token
+from server.edge.callers import address_block, caller_address
 from server.edge.limits import Limit, retry_after_s
 from server.edge.problems import Problem
 from server.edge.wire import Reply, Route, Wire, rfc3339
-from server.flows.check_platform_risk import check_platform_risk
 from server.flows.open_session import open_session
+from server.gateways import GatewayError, PlatformSetUpWrong
+from server.secrets import Vault
+
+log = structlog.get_logger()
 
 # A log-in costs little, and thousands of a carrier's subscribers may share one address.
 LOG_INS = Limit("log-ins", rate_per_s=20.0, burst=1000)
@@ -46,50 +50,42 @@ class SessionReply(Reply):
     player: PlayerReply
 
 
-def address_block(address: str | None) -> str:
-    """The block that an address lies in (/24 or /48): as much of it as a household shares, and no more is ever kept."""
-    try:
-        parsed = ipaddress.ip_address(address or "")
-    except ValueError:
-        return ""
-    return str(ipaddress.ip_network(f"{parsed}/{24 if parsed.version == 4 else 48}", strict=False))
-
-
 def keyed_hash(key: bytes, text: str) -> bytes:
     """Sixteen bytes that stand for a text and cannot be turned back without the key."""
     return hmac.digest(key, text.encode(), hashlib.sha256)[:16]
 
 
+def address_of(call: Any) -> str:
+    """The address that this call comes from, behind the proxies that are trusted."""
+    forwarded = ",".join(call.request.headers.getall("X-Forwarded-For", []))
+    return caller_address(call.request.remote, forwarded, call.shell.config.proxies)
+
+
 async def post_sessions(call: Any) -> dict[str, Any]:
     """Log a player in, who is made on first sight."""
     shell, body = call.shell, call.body
-    block = address_block(call.request.remote)
+    address = address_of(call)
+    block = address_block(address)
     for limit, key in ((LOG_INS, block), (DEVICE_LOG_INS, device_tag(body.device).hex())):
         wait_s = await shell.limiter.wait_s(limit, key, call.now.timestamp())
         if wait_s > 0:
             raise Problem("too_many", params={"retry_after_s": retry_after_s(wait_s)})
     subject = await _subject(shell, body)
     key = shell.config.vault_keys[min(shell.config.vault_keys)]
+    hashed = keyed_hash(key, f"{body.platform}:{subject}")
+    # A guest's secret is known to his phone alone, and there is nobody to ask about him.
+    sealed = None if body.platform == "guest" else Vault(shell.config.vault_keys).seal(subject.encode(), about=hashed)
     opened = await open_session(
         shell.engine,
         platform=body.platform,
-        subject=keyed_hash(key, f"{body.platform}:{subject}"),
+        subject=hashed,
+        sealed_subject=sealed,
         device=keyed_hash(key, f"device:{body.device}"),
         address_block=keyed_hash(key, f"address:{block}"),
         economy=shell.economy,
         now=call.now,
     )
-    ask = shell.risk_checks.get(body.platform)
-    if ask is not None:
-        await check_platform_risk(
-            shell.engine,
-            ask,
-            player_id=opened.player.player_id,
-            platform=body.platform,
-            open_id=subject,
-            client_ip=call.request.remote or "",
-            now=call.now,
-        )
+    shell.risk_desk.ask_soon(opened.player.player_id, address, call.now)
     session = PlayerSession(opened.player.player_id, opened.session_id, device_tag(body.device), opened.expires_at)
     return {
         "token": issue_token(session, shell.config.token_keys),
@@ -109,10 +105,29 @@ async def _subject(shell: Any, body: SessionBody) -> str:
         if not shell.config.guests:
             raise Problem("guests_not_allowed")
         return body.code
-    gateway = shell.gateways.get(body.platform)
-    if gateway is None:
-        raise Problem("platform_refused", params={"problem": f"{body.platform} is not configured here."})
-    return str(await gateway(body.code))
+    exchange = shell.platforms.log_ins.get(body.platform)
+    if exchange is None:
+        raise Problem("platform_not_set_up", params={"platform": body.platform})
+    try:
+        return str(await exchange(body.code))
+    except GatewayError as error:
+        # Never the code, nor what it was exchanged for: the platform's own number is what its support asks for.
+        said = {"platform": body.platform, "code": error.code, "platform_code": error.platform_code}
+        if isinstance(error, PlatformSetUpWrong):
+            log.error("platform_set_up_wrong", words=str(error), **said)
+        else:
+            log.warning("platform_log_in_failed", **said)
+        raise platform_problem(error) from None
+
+
+def platform_problem(error: GatewayError) -> Problem:
+    """What a player is told when his platform could not be asked, or would not vouch for him."""
+    name = {"alipay": ("支付宝", "Alipay"), "wechat": ("微信", "WeChat")}.get(str(error.params.get("platform")))
+    zh, en = name or ("平台", "The platform")
+    params: dict[str, Any] = {"platform_zh": zh, "platform": en}
+    if error.retry_after_s is not None:
+        params["retry_after_s"] = error.retry_after_s
+    return Problem(error.code, params=params)
 
 
 ROUTES = (

@@ -37,11 +37,60 @@ CATALOGUE: dict[str, Words] = {
     "overloaded": Words(503, "现在人太多,请稍后重试。", "Too busy just now; send this again in a moment."),
     "internal": Words(500, "我们这边出了问题,已经记录。", "Something is wrong on our side; it has been recorded."),
     "guests_not_allowed": Words(403, "这里不接受游客登录。", "Guests may not log in here; use alipay or wechat."),
-    "platform_refused": Words(
-        401, "平台登录没有成功:{problem}", "The platform did not accept the log-in code: {problem}"
+    "platform_not_set_up": Words(
+        401, "这里没有开通这个平台的登录。", "Log-in by {platform} is not set up here; use another way to log in."
     ),
-    "platform_away": Words(
-        503, "平台暂时没有回应,请稍后再试。", "The platform does not answer just now; try again in a moment."
+    "platform_error": Words(
+        503, "{platform_zh}暂时无法登录,请稍后再试。", "{platform} could not be asked; try again in a moment."
+    ),
+    "login_code_refused": Words(
+        401,
+        "{platform_zh}的登录凭证已失效,请重新打开小程序。",
+        "{platform} does not know this log-in code any more; open the app again.",
+    ),
+    "user_blocked_by_platform": Words(
+        403,
+        "{platform_zh}限制了这个账号登录,请在{platform_zh}中处理后再来。",
+        "{platform} does not let this account log in; settle it there first.",
+    ),
+    "user_not_recently_seen": Words(
+        401, "请重新打开小程序,再试一次。", "Open the app again and retry: {platform} has not seen you lately."
+    ),
+    "content_unreadable": Words(
+        422, "{platform_zh}无法检查这段内容。", "{platform} could not read what was to be checked."
+    ),
+    "platform_busy": Words(
+        503, "{platform_zh}正忙,请 {retry_after_s} 秒后再试。", "{platform} is busy; try again in {retry_after_s} s."
+    ),
+    "platform_quota_used": Words(
+        503,
+        "登录的人太多,请 {retry_after_s} 秒后再试。",
+        "Too many log-ins by {platform} just now; try again in {retry_after_s} s.",
+    ),
+    "platform_unreachable": Words(
+        503,
+        "{platform_zh}没有回应,请 {retry_after_s} 秒后再试。",
+        "{platform} does not answer; try again in {retry_after_s} s.",
+    ),
+    "platform_answer_unreadable": Words(
+        503,
+        "{platform_zh}的回应无法识别,请 {retry_after_s} 秒后再试。",
+        "{platform} answered something unknown; try again in {retry_after_s} s.",
+    ),
+    "platform_signature_wrong": Words(
+        503,
+        "{platform_zh}的回应无法核实,请稍后再试。",
+        "{platform}'s answer could not be verified; try again in a moment.",
+    ),
+    "platform_set_up_wrong": Words(
+        503,
+        "这里的{platform_zh}登录设置有误,运营人员已收到提醒,请稍后再试。",
+        "Log-in by {platform} is set up wrongly here; the operators are told. Try again later.",
+    ),
+    "text_refused": Words(
+        422,
+        "这段文字没有通过平台的内容检查,请换一个说法。",
+        "The platform's content check does not accept this text; say it in other words.",
     ),
     "sign_in_failed": Words(401, "账号或密码不对。", "The login or the password is wrong."),
     "second_factor_wanted": Words(401, "请输入动态验证码。", "Enter the six-digit code of your authenticator."),

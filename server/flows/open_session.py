@@ -27,19 +27,23 @@ async def open_session(
     *,
     platform: str,
     subject: bytes,
+    sealed_subject: bytes | None,
     device: bytes,
     address_block: bytes,
     economy: Economy,
     now: datetime,
 ) -> OpenedSession:
-    """Log a player in. `subject`, `device` and `address_block` are keyed hashes: nothing readable is ever stored."""
+    """Log a player in. `subject`, `device` and `address_block` are keyed hashes: nothing readable is ever stored.
+
+    `sealed_subject` is the platform's id of the user under the vault's key, kept to ask the platform about him.
+    """
     session_id, new_player_id = uuid7(), uuid7()
     async with transaction(engine) as conn:
         player_id = await players.identify(
             conn,
             platform=platform,
             subject=subject,
-            sealed_subject=None,
+            sealed_subject=sealed_subject,
             new_player_id=new_player_id,
             hold_s=economy.hold_new_s,
             now=now,

@@ -140,6 +140,13 @@ async def identify(
         sa.select(identities.c.player_id).where(identities.c.platform == platform, identities.c.subject == subject)
     )
     if known is not None:
+        if sealed_subject is not None:
+            await conn.execute(
+                sa.update(identities)
+                .where(identities.c.platform == platform, identities.c.subject == subject)
+                .where(identities.c.sealed_subject.is_(None))
+                .values(sealed_subject=sealed_subject)
+            )
         return known
     await conn.execute(insert(players).values(player_id=new_player_id, created_at=now, hold_s=hold_s))
     won: UUID | None = await conn.scalar(
@@ -159,6 +166,24 @@ async def identify(
         )
     ).scalar_one()
     return winner
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A platform's name for a player: as a keyed hash, and sealed for those who must ask the platform about him."""
+
+    platform: str
+    subject: bytes
+    sealed_subject: bytes | None
+
+
+async def identities_of(conn: AsyncConnection, player_id: UUID) -> list[Identity]:
+    """By which platforms a player is known."""
+    i = identities.c
+    rows = await conn.execute(
+        sa.select(i.platform, i.subject, i.sealed_subject).where(i.player_id == player_id).order_by(i.platform)
+    )
+    return [Identity(*row) for row in rows]
 
 
 async def open_session(

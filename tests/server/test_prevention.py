@@ -187,11 +187,12 @@ async def test_a_log_in_through_a_platform_leaves_its_opinion_as_evidence(databa
             return f"open id of {code}"
 
         platform = Platform(RiskVerdict("medium", 2, ""))
-        service.shell.gateways["wechat"] = exchange  # type: ignore[index]
-        service.shell.risk_checks["wechat"] = platform  # type: ignore[index]
+        service.shell.platforms.log_ins["wechat"] = exchange
+        service.shell.platforms.risk_checks["wechat"] = platform
         reply = await service.client.post("/v1/sessions", json={"platform": "wechat", "code": "c", "device": "d"})
         body = await reply.json()
         assert reply.status == 201
+        await service.shell.risk_desk.settled()
         async with service.engine.connect() as conn:
             kept = await standings.risks_of(conn, [UUID(body["player"]["player_id"])])
         assert [risk.rank for risks in kept.values() for risk in risks] == [2]
