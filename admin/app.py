@@ -8,7 +8,8 @@ from urllib.parse import quote
 from aiohttp import web
 
 from admin.api import ROUTES
-from admin.console import pages
+from admin.console import ops, pages
+from admin.console.ops.page import refusal_page
 from admin.console.pages import COOKIE
 from admin.flows.sign_in import cookie_digest
 from admin.roles import May, Role, Staff
@@ -17,13 +18,14 @@ from server.edge.health import health_routes
 from server.edge.limits import Limit, retry_after_s
 from server.edge.openapi import document
 from server.edge.problems import Problem
-from server.edge.serve import mount, unknown_is_a_problem
-from server.edge.wire import Route
+from server.edge.serve import mount, problem_as_json, unknown_is_a_problem
+from server.edge.wire import Call, Route
 from server.stores import staff, tests
 from server.stores.db import reading
 
 CALLS = Limit("admin", rate_per_s=20, burst=120)
 SIGN_INS = Limit("sign_in", rate_per_s=0.5, burst=20)
+WHO: web.RequestKey[Staff] = web.RequestKey("who", Staff)
 SHELL: web.AppKey[AdminShell] = web.AppKey("shell", AdminShell)
 MAX_UPLOAD_BYTES = 64 * 1024 * 1024
 _READS = ("GET", "HEAD")
@@ -55,6 +57,7 @@ async def caller_of(request: web.Request, route: Route) -> Staff | None:
         if route.media == "text/html" and request.method == "GET":
             raise web.HTTPSeeOther(f"/sign-in?next={quote(request.rel_url.path_qs, safe='')}")
         raise Problem("unauthenticated")
+    request[WHO] = caller
     await _slow_down(request, CALLS, caller.name)
     if not caller.may(May(route.auth)) or (caller.read_only and request.method not in _READS):
         raise Problem("role_lacks_permission")
@@ -109,6 +112,17 @@ def _same(given: str, wanted: str) -> bool:
     return hashlib.sha256(given.encode()).digest() == hashlib.sha256(wanted.encode()).digest()
 
 
+def told(request: web.Request, route: Route, problem: Problem) -> web.StreamResponse:
+    """A refusal: as a page where a page was asked for, as a problem everywhere else."""
+    if route.media != "text/html" or not route.path.startswith("/ops"):
+        return problem_as_json(request, route, problem)
+    shell = request.app[SHELL]
+    response = refusal_page(Call(shell, request, request.get(WHO), None, shell.clock()), problem)
+    if problem.retry_after_s is not None:
+        response.headers["Retry-After"] = str(problem.retry_after_s)
+    return response
+
+
 async def _secure(_: web.Request, response: web.StreamResponse) -> None:
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
@@ -121,8 +135,8 @@ def admin_app(shell: AdminShell) -> web.Application:
     # Every call can be too fast; said in one place, so that no route forgets to say it.
     calls = tuple(dataclasses.replace(route, problems=sorted({*route.problems, 429})) for route in ROUTES)
     api = document("选款 merchants and operators", calls, bearer=True)
-    routes = (*calls, *health_routes(api), *pages.ROUTES)
-    mount(app, routes, shell, caller_of, shell.metrics)
+    routes = (*calls, *health_routes(api), *pages.ROUTES, *ops.ROUTES)
+    mount(app, routes, shell, caller_of, shell.metrics, told)
     shell.config.media_dir.mkdir(parents=True, exist_ok=True)
     app.router.add_static("/media/", shell.config.media_dir)
     app.router.add_static("/assets/", _ASSETS)
@@ -132,4 +146,4 @@ def admin_app(shell: AdminShell) -> web.Application:
 
 def every_route() -> tuple[Route, ...]:
     """All routes that need somebody: what the test of role x call goes through, so that no new route is forgotten."""
-    return tuple(dataclasses.replace(route) for route in (*ROUTES, *pages.ROUTES) if route.auth != "none")
+    return tuple(route for route in (*ROUTES, *pages.ROUTES, *ops.ROUTES) if route.auth != "none")

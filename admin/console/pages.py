@@ -58,9 +58,23 @@ class SignInBody(Wire):
 
 
 class SignInReply(pydantic.BaseModel):
-    """Signed in."""
+    """Signed in: what pages send back with every form, and where this person's work begins."""
 
     csrf: str
+    home: str
+
+
+class SessionReply(pydantic.BaseModel):
+    """Who is signed in, with the token that this session's forms send back."""
+
+    login: str
+    csrf: str
+    home: str
+
+
+def home_of(merchant_id: UUID | None) -> str:
+    """Where a person's work begins: a merchant's people see their tests, operators the programme."""
+    return "/" if merchant_id else "/ops"
 
 
 def render(call: Call, template: str, *, status: int = 200, **values: Any) -> web.Response:
@@ -110,7 +124,7 @@ async def post_sign_in(call: Call) -> web.Response:
         now=call.now,
         request_id=call.request[REQUEST_ID],
     )
-    response = web.json_response({"csrf": signed_in.csrf})
+    response = web.json_response({"csrf": signed_in.csrf, "home": home_of(signed_in.merchant_id)})
     response.set_cookie(
         COOKIE,
         signed_in.cookie,
@@ -121,6 +135,11 @@ async def post_sign_in(call: Call) -> web.Response:
         path="/",
     )
     return response
+
+
+async def get_session(call: Call) -> dict[str, str]:
+    """The present session's token, for a page that was open while its person signed in anew."""
+    return {"login": call.who.name, "csrf": call.who.csrf, "home": home_of(call.who.merchant_id)}
 
 
 async def post_sign_out(call: Call) -> web.Response:
@@ -139,10 +158,10 @@ def _merchant(call: Call) -> UUID | None:
 
 
 async def get_home(call: Call) -> web.Response:
-    """The merchant's tests, newest first."""
+    """The merchant's tests, newest first. Operators have another beginning."""
     merchant_id = _merchant(call)
     if merchant_id is None:
-        return render(call, "no_merchant.html")
+        raise web.HTTPSeeOther("/ops?" + call.request.query_string if call.request.query_string else "/ops")
     cursor = call.request.query.get("cursor")
     try:
         before = read_cursor(cursor) if cursor else None
@@ -225,6 +244,8 @@ ROUTES: tuple[Route, ...] = (
     Route(method="GET", path="/sign-in", handler=get_sign_in, summary="Sign in", auth="none", media="text/html"),
     Route(method="POST", path="/sign-in", handler=post_sign_in, summary="Sign in", auth="none", body=SignInBody,
           reply=SignInReply, problems=(401, 413, 415, 422, 429, 503)),
+    Route(method="GET", path="/session", handler=get_session, summary="The present session", auth=ANYONE,
+          reply=SessionReply, problems=(401, 403, 503)),
     Route(method="POST", path="/sign-out", handler=post_sign_out, summary="Sign out", auth=ANYONE, problems=(401, 403, 503)),
     Route(method="GET", path="/", handler=get_home, summary="Tests", auth=ANYONE, media="text/html"),
     Route(method="GET", path="/tests/new", handler=get_new, summary="New test", auth=OWN, media="text/html"),

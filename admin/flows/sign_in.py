@@ -34,6 +34,7 @@ class SignedIn:
     csrf: str
     user_id: UUID
     expires_at: datetime
+    merchant_id: UUID | None = None
 
 
 def hash_password(password: str) -> str:
@@ -101,7 +102,7 @@ async def sign_in(
         await audit.write(
             conn, who=person.login, what="staff.sign_in", object_id=person.user_id, now=now, request_id=request_id
         )
-    return SignedIn(cookie, csrf, person.user_id, now + SESSION_LIFE)
+    return SignedIn(cookie, csrf, person.user_id, now + SESSION_LIFE, person.merchant_id)
 
 
 def _verify(password_hash: str, password: str) -> bool:

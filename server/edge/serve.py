@@ -25,6 +25,7 @@ WebHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 KEY_HEADER = "Idempotency-Key"
 _KEY = re.compile(r"^[\x21-\x7e]{1,200}$")
 
+Told = Callable[[web.Request, Route, Problem], web.StreamResponse]
 Authenticate = Callable[[web.Request, Route], Awaitable[Any]]
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9_-]{8,64}$")
 _SAFE_HEADERS = {
@@ -48,8 +49,15 @@ def request_id_of(request: web.Request) -> str:
     return f"{_PROCESS}-{next(_numbers):x}"
 
 
-def endpoint(route: Route, shell: Any, authenticate: Authenticate, metrics: Metrics) -> WebHandler:
-    """The aiohttp handler of one route."""
+def problem_as_json(request: web.Request, route: Route, problem: Problem) -> web.StreamResponse:
+    """How a refusal is told to a program."""
+    return problem_response(request, problem)
+
+
+def endpoint(
+    route: Route, shell: Any, authenticate: Authenticate, metrics: Metrics, told: Told = problem_as_json
+) -> WebHandler:
+    """The aiohttp handler of one route. `told` writes what a caller is told of a refusal."""
     label = route.name
     seconds = metrics.seconds.labels(label)
     counted: dict[int, Counter] = {}
@@ -78,9 +86,11 @@ def endpoint(route: Route, shell: Any, authenticate: Authenticate, metrics: Metr
         except asyncio.CancelledError:
             raise
         except web.HTTPException as raised:
-            response = raised  # aiohttp's own redirects
+            # aiohttp's own redirects, as an answer of ours: one that is returned instead of raised is warned of.
+            place = {"Location": raised.headers["Location"]} if "Location" in raised.headers else {}
+            response = web.Response(status=raised.status, headers=place)
         except Exception as error:
-            response = problem_response(request, _problem(error, request, label))
+            response = told(request, route, _problem(error, request, label))
         if not response.prepared:
             response.headers["X-Request-Id"] = request[REQUEST_ID]
             for name, value in _SAFE_HEADERS.items():
@@ -191,8 +201,13 @@ async def unknown_is_a_problem(request: web.Request, handler: WebHandler) -> web
 
 
 def mount(
-    app: web.Application, routes: Sequence[Route], shell: Any, authenticate: Authenticate, metrics: Metrics
+    app: web.Application,
+    routes: Sequence[Route],
+    shell: Any,
+    authenticate: Authenticate,
+    metrics: Metrics,
+    told: Told = problem_as_json,
 ) -> None:
     """Put the routes into the application."""
     for route in routes:
-        app.router.add_route(route.method, route.path, endpoint(route, shell, authenticate, metrics))
+        app.router.add_route(route.method, route.path, endpoint(route, shell, authenticate, metrics, told))

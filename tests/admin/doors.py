@@ -16,6 +16,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from PIL import Image, ImageDraw
 
 from admin.app import admin_app
+from admin.console.pages import COOKIE
 from admin.flows.sign_in import hash_password
 from admin.roles import Role
 from admin.shell import AdminShell, admin_shell
@@ -107,6 +108,38 @@ class Merchant:
 
 
 @dataclass(slots=True)
+class Operator:
+    """A person with a console session, who calls or opens pages."""
+
+    client: "TestClient | Caller"
+    login: str
+    cookie: str
+    csrf: str
+
+    async def call(self, method: str, path: str, body: Any = None, **options: Any) -> tuple[int, Any]:
+        """(status, body)."""
+        headers = {"Cookie": f"{COOKIE}={self.cookie}", "X-CSRF-Token": self.csrf, "Accept-Language": "en"}
+        headers |= options.pop("headers", {})
+        if body is not None:
+            options["json"] = body
+        async with self.client.request(method, path, headers=headers, allow_redirects=False, **options) as reply:
+            data = await reply.json() if "json" in reply.content_type else await reply.text()
+            return reply.status, data
+
+    async def good(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
+        """The body of a call that must go well."""
+        status, data = await self.call(method, path, body, **options)
+        assert 200 <= status < 300, (status, data)
+        return data
+
+    async def refused(self, method: str, path: str, body: Any = None, **options: Any) -> tuple[int, str]:
+        """(status, code) of a call that must be refused by name."""
+        status, data = await self.call(method, path, body, **options)
+        assert 400 <= status < 500, (status, data)
+        return status, data["code"]
+
+
+@dataclass(slots=True)
 class Door:
     """The door's application on a database of its own."""
 
@@ -141,6 +174,24 @@ class Door:
                 roles=[Role.MERCHANT.value], merchant_id=merchant.merchant_id, now=self.clock.now,
             )  # fmt: skip
         return login
+
+    async def operator(self, *roles: Role, login: str = "yunying", password: str = "a long password") -> str:
+        """An operator with these roles (administrator unless told); returns the login."""
+        async with transaction(self.engine) as conn:
+            await staff.add(
+                conn, user_id=uuid7(), login=login, name=login, password_hash=hash_password(password),
+                roles=[role.value for role in roles or (Role.ADMINISTRATOR,)], merchant_id=None, now=self.clock.now,
+            )  # fmt: skip
+        return login
+
+    async def signed_in(self, login: str, password: str = "a long password") -> "Operator":
+        """A console session of this person, as a browser would hold it."""
+        async with self.client.request("POST", "/sign-in", json={"login": login, "password": password}) as reply:
+            told = await reply.json()
+            assert reply.status == 200, told
+            cookie = reply.cookies[COOKIE].value
+        self.client.session.cookie_jar.clear()  # several people call through one client
+        return Operator(self.client, login, cookie, told["csrf"])
 
     async def test(self, test_id: str) -> StyleTest:
         async with self.engine.connect() as conn:
@@ -184,10 +235,10 @@ class Caller:
     """Calls a door that listens somewhere, as the test client calls one that does not."""
 
     def __init__(self, http: aiohttp.ClientSession, address: str) -> None:
-        self._http, self._address = http, address
+        self.session, self._address = http, address
 
     def request(self, method: str, path: str, **options: Any) -> Any:
-        return self._http.request(method, self._address + path, **options)
+        return self.session.request(method, self._address + path, **options)
 
 
 @contextlib.asynccontextmanager

@@ -1,7 +1,8 @@
 // What every page shares: calls with the page's token, problems in words, signing out.
 export const english = document.documentElement.lang.startsWith("en");
 export const words = (zh, en) => (english ? en : zh);
-const csrf = document.querySelector('meta[name="csrf"]')?.content ?? "";
+const csrf = document.querySelector('meta[name="csrf"]');
+const login = document.querySelector('meta[name="login"]')?.content ?? "";
 
 export class Refused extends Error {
   constructor(status, problem) {
@@ -12,8 +13,26 @@ export class Refused extends Error {
   }
 }
 
-export async function call(method, path, body) {
-  const headers = { "X-CSRF-Token": csrf, "Accept-Language": english ? "en" : "zh" };
+// An answer, or a Refused. Who was signed out meanwhile signs in again and the call goes on: nothing typed is lost.
+// `key` is the Idempotency-Key of a call that must happen once however often it is sent.
+export async function call(method, path, body, { key } = {}) {
+  let renewed = false;
+  for (;;) {
+    try {
+      return await send(method, path, body, key);
+    } catch (error) {
+      if (error.code === "unauthenticated" && login) await signInAgain();
+      else if (error.code === "csrf_missing" && !renewed) {
+        renewed = true;
+        csrf.content = (await send("GET", "/session")).csrf;
+      } else throw error;
+    }
+  }
+}
+
+async function send(method, path, body, key) {
+  const headers = { "X-CSRF-Token": csrf?.content ?? "", "Accept-Language": english ? "en" : "zh" };
+  if (key) headers["Idempotency-Key"] = key;
   const options = { method, headers };
   if (body instanceof FormData || body instanceof Blob) options.body = body;
   else if (body !== undefined) {
@@ -29,6 +48,67 @@ export async function call(method, path, body) {
   const data = reply.status === 204 ? {} : await reply.json().catch(() => ({}));
   if (!reply.ok) throw new Refused(reply.status, data);
   return data;
+}
+
+// One dialog, however many calls wait for it.
+let signingIn = null;
+function signInAgain() {
+  signingIn ??= signInDialog().finally(() => (signingIn = null));
+  return signingIn;
+}
+
+function signInDialog() {
+  return new Promise((resolve, reject) => {
+    const field = (name, label, attributes) => element("label", {}, label, element("input", { name, ...attributes }));
+    const problem = element("p", { class: "error", role: "alert" });
+    const code = field("code", words("动态验证码(如已启用)", "Authenticator code (where set up)"), { inputmode: "numeric", autocomplete: "one-time-code", maxlength: "6" });
+    const form = element("form", { onsubmit: async (event) => {
+      event.preventDefault();
+      problem.textContent = "";
+      try {
+        csrf.content = (await send("POST", "/sign-in", Object.fromEntries(new FormData(form)))).csrf;
+        dialog.close("in");
+      } catch (error) {
+        problem.textContent = error.message;
+      }
+    } },
+      element("h2", { id: "again-title", text: words("登录已过期", "Your session has ended") }),
+      element("p", { class: "soft", text: words("重新登录后,刚才的操作会继续,填好的内容还在。", "Sign in again and what you were doing goes on; all you typed is still there.") }),
+      field("login", words("账号", "Login"), { value: login, readonly: true, autocomplete: "username" }),
+      field("password", words("密码", "Password"), { type: "password", required: true, autofocus: true, autocomplete: "current-password" }),
+      code, problem,
+      element("button", { class: "main", text: words("登录并继续", "Sign in and go on") }),
+      element("button", { type: "button", class: "plain", text: words("稍后", "Later"), onclick: () => dialog.close() }));
+    const dialog = element("dialog", { id: "sign-in-again", "aria-labelledby": "again-title", onclose: () => {
+      dialog.remove();
+      if (dialog.returnValue === "in") resolve();
+      else reject(new Refused(401, { code: "signed_out", detail: words("您已退出登录,内容还在;请重新登录后再提交。", "You are signed out; what you typed is still here. Sign in, then send it again.") }));
+    } }, form);
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
+
+// A question in the page: true or false; with `reason`, the words that were typed, or null.
+export function ask(question, { reason = false } = {}) {
+  return new Promise((resolve) => {
+    const typed = reason ? element("textarea", { name: "reason", required: true, minlength: "5", maxlength: "500", rows: "2", "aria-labelledby": "ask-title" }) : null;
+    const form = element("form", { onsubmit: (event) => {
+      event.preventDefault();
+      dialog.close("yes");
+    } },
+      element("h2", { id: "ask-title", text: question }), typed,
+      element("div", { class: "ends" },
+        element("button", { class: "main", text: words("确定", "Yes, go on") }),
+        element("button", { type: "button", text: words("取消", "Cancel"), onclick: () => dialog.close() })));
+    const dialog = element("dialog", { "aria-labelledby": "ask-title", onclose: () => {
+      dialog.remove();
+      const yes = dialog.returnValue === "yes";
+      resolve(reason ? (yes ? typed.value.trim() : null) : yes);
+    } }, form);
+    document.body.append(dialog);
+    dialog.showModal();
+  });
 }
 
 export function say(error) {

@@ -1,4 +1,4 @@
-import { call, say } from "./console.js";
+import { call, here, say } from "./console.js";
 
 const form = document.getElementById("sign-in");
 form.addEventListener("submit", async (event) => {
@@ -7,8 +7,8 @@ form.addEventListener("submit", async (event) => {
   const button = form.querySelector("button");
   button.disabled = true;
   try {
-    await call("POST", "/sign-in", Object.fromEntries(new FormData(form)));
-    location.href = form.dataset.next;
+    const inside = await call("POST", "/sign-in", Object.fromEntries(new FormData(form)));
+    location.href = form.dataset.next === "/" ? here(inside.home) : form.dataset.next;
   } catch (error) {
     if (error.code === "second_factor_wanted") document.getElementById("second").hidden = false;
     say(error);
