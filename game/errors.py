@@ -73,6 +73,18 @@ class TestIncomplete(GameRefusal):
     code = "test_incomplete"
 
 
+class ContentRefused(GameRefusal):
+    """Review has refused what players would see of {what}: {why} Change it, then start again."""
+
+    code = "content_refused"
+
+
+class ContentJudged(GameRefusal):
+    """This was judged already ({state}); load the list again."""
+
+    code = "content_judged"
+
+
 class TransitionRefused(GameRefusal):
     """A test that is {state} cannot {verb}; {advice}"""
 

@@ -33,6 +33,7 @@ class TestState(StrEnum):
 TRANSITIONS: dict[str, tuple[frozenset[TestState], TestState, str]] = {
     "submit": (frozenset({TestState.DRAFT}), TestState.REVIEW, "only a draft goes to review."),
     "reject": (frozenset({TestState.REVIEW}), TestState.DRAFT, "only a test in review can be sent back."),
+    "withdraw": (frozenset({TestState.REVIEW}), TestState.DRAFT, "only a test in review can be taken back."),
     "launch": (
         frozenset({TestState.DRAFT, TestState.REVIEW}),
         TestState.RUNNING,

@@ -23,6 +23,12 @@ class BelowFloor(RewardsRefusal):
     code = "below_floor"
 
 
+class MoneyShort(RewardsRefusal):
+    """Your balance is ¥{balance} and the ceiling of this test ¥{budget}: pay in, or lower the ceiling."""
+
+    code = "money_short"
+
+
 class WrongAccounts(RewardsRefusal):
     """A transfer for {reason} cannot go from {debit} to {credit}."""
 

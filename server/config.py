@@ -9,6 +9,7 @@ from typing import Literal
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Mode = Literal["demo", "development", "production"]
+ContentReview = Literal["automatic", "people", "platform"]
 
 # Public on purpose: they let a demo start with nothing prepared. Any other mode refuses them.
 SAMPLE_TICKET_KEY = "sample-ticket-key-for-demo-only"
@@ -54,6 +55,8 @@ class Config:
     gateway_urls: Mapping[str, str] = field(default_factory=dict)
     # Whose X-Forwarded-For is believed; without them the caller is whoever opened the connection.
     proxies: tuple[Network, ...] = ()
+    # Who looks at what merchants show: nobody (a demo), people, or the platforms first and people where these doubt.
+    content_review: ContentReview = "people"
 
     @property
     def media_dir(self) -> Path:
@@ -94,9 +97,22 @@ class Config:
                 if env.get(key)
             },
             "proxies": _networks(env, "XUANKUAN_PROXIES"),
+            "content_review": _content_review(env, demo=demo),
         }
         values.update({name: value for name, value in overrides.items() if value is not None})
         return cls(**values)  # type: ignore[arg-type]
+
+
+def _content_review(env: Mapping[str, str], *, demo: bool) -> str:
+    asks = bool(env.get("ALIPAY_APP_ID") or env.get("WECHAT_APP_ID"))
+    value = env.get("XUANKUAN_CONTENT_REVIEW") or ("automatic" if demo else "platform" if asks else "people")
+    if value not in ("automatic", "people", "platform"):
+        raise ConfigRefused(f'XUANKUAN_CONTENT_REVIEW is "{value}"; set it to automatic, people or platform.')
+    if value == "platform" and not asks:
+        raise ConfigRefused("XUANKUAN_CONTENT_REVIEW is platform, but neither ALIPAY_APP_ID nor WECHAT_APP_ID is set.")
+    if value == "automatic" and env.get("XUANKUAN_MODE") == "production":
+        raise ConfigRefused("XUANKUAN_CONTENT_REVIEW is automatic; in production it is people or platform.")
+    return value
 
 
 def _whole(env: Mapping[str, str], name: str, default: int) -> int:

@@ -1,6 +1,6 @@
 """The calls of merchants and operators: one file per noun, and the list of all routes."""
 
-from admin.api import account, afterwards, ops_cases, quotes, reports, tests, webhooks
+from admin.api import account, afterwards, ops_cases, ops_content, quotes, reports, tests, webhooks
 from server.edge.wire import Route
 
 MERCHANT: tuple[Route, ...] = (
@@ -12,4 +12,4 @@ MERCHANT: tuple[Route, ...] = (
     *account.ROUTES,
 )
 
-ROUTES: tuple[Route, ...] = (*MERCHANT, *ops_cases.ROUTES)
+ROUTES: tuple[Route, ...] = (*MERCHANT, *ops_cases.ROUTES, *ops_content.ROUTES)

@@ -5,6 +5,7 @@ import base64
 import csv
 import io
 import tempfile
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -14,8 +15,9 @@ from aiohttp import BodyPartReader, web
 
 from admin.roles import May
 from game.conclusions import STATUS_WORDS, DecisionStatus
+from game.content import Piece, pieces_of, refused
 from game.matchup import Choice
-from game.style_test import Style, StyleTest
+from game.style_test import Style, StyleTest, TestState
 from server.edge.problems import Problem
 from server.edge.serve import refuse_zero
 from server.edge.wire import REQUEST_ID, Call, Reply, Route, Wire, parsed, rfc3339, wants_english
@@ -24,12 +26,12 @@ from server.flows.check_list import check_list
 from server.flows.draft_test import add_style, create_draft, edit_draft, edit_style, own_attributes, remove_style
 from server.flows.end_test import end_test
 from server.flows.import_test import import_test
-from server.flows.launch_test import launch_test
 from server.flows.move_test import move_test
+from server.flows.submit_test import submit_test
 from server.ids import uuid7
 from server.media import keep_picture
 from server.pictures import MAX_BYTES, WARNINGS, are_near_duplicates, check_picture
-from server.stores import budgets, pictures, snapshots, tests, votes
+from server.stores import budgets, contents, pictures, snapshots, tests, votes
 from server.stores.db import AsyncConnection, DatabaseAway, reading, transaction
 
 OWN = May.OWN_TESTS.value
@@ -207,9 +209,15 @@ def style_reply(style: Style, warnings: list[str] | None = None) -> dict[str, An
     }
 
 
-def shown_test(call: Call, test: StyleTest, warnings: dict[UUID, list[str]] | None = None) -> dict[str, Any]:
-    """A test as it stands; `warnings` by style, where somebody has looked for them."""
-    points = check_list(test, economy=call.shell.economy, now=call.now) if test.launched_at is None else ()
+def shown_test(
+    call: Call,
+    test: StyleTest,
+    warnings: dict[UUID, list[str]] | None = None,
+    refused: Sequence[tuple[Piece, str]] = (),
+) -> dict[str, Any]:
+    """A test as it stands; `warnings` by style and what review has `refused`, where somebody has looked for them."""
+    drafted = test.state is TestState.DRAFT
+    points = check_list(test, economy=call.shell.economy, now=call.now, refused=refused) if drafted else ()
     english = wants_english(call.request)
     return {
         "test_id": str(test.test_id),
@@ -295,7 +303,17 @@ async def get_test(call: Call) -> dict[str, Any]:
     test = await found(call)
     async with reading(call.shell.engine) as conn:
         warnings = await picture_warnings(conn, test, english=wants_english(call.request))
-    return shown_test(call, test, warnings)
+        stopped = await content_refused(conn, test)
+    return shown_test(call, test, warnings, stopped)
+
+
+async def content_refused(conn: AsyncConnection, test: StyleTest) -> tuple[tuple[Piece, str], ...]:
+    """What content review has refused of a draft, and why."""
+    if test.state is not TestState.DRAFT:
+        return ()
+    pieces = pieces_of(test)
+    known = await contents.known(conn, test.merchant_id, [piece.digest for piece in pieces])
+    return refused(pieces, known)
 
 
 async def picture_warnings(conn: AsyncConnection, test: StyleTest, *, english: bool) -> dict[UUID, list[str]]:
@@ -470,9 +488,12 @@ async def delete_style(call: Call) -> dict[str, Any]:
 
 
 async def post_launch(call: Call) -> dict[str, Any]:
-    """Start the test: its grams are bought with the merchant's money, and players are dealt it from now on."""
+    """Start the test: its grams are bought with the merchant's money, and players are dealt it from now on.
+
+    Where what players would see was not looked at yet, the answer is a test in state `review`, which starts by itself.
+    """
     draft = await found(call)
-    points = check_list(draft, economy=call.shell.economy, now=call.now) if draft.launched_at is None else ()
+    points = check_list(draft, economy=call.shell.economy, now=call.now) if draft.state is TestState.DRAFT else ()
     if points:
         raise Problem(
             "test_incomplete",
@@ -481,10 +502,11 @@ async def post_launch(call: Call) -> dict[str, Any]:
             field=points[0].field,
         )
     async with transaction(call.shell.engine) as conn:
-        test = await launch_test(
+        test = await submit_test(
             conn,
             call.path_uuid("test_id"),
             merchant_id=merchant_of(call),
+            review=call.shell.config.content_review,
             economy=call.shell.economy,
             who=call.who.name,
             now=call.now,
@@ -696,6 +718,8 @@ ROUTES = (
           reply=TestReply, problems=(401, 403, 404, 409, 503)),
     Route(method="POST", path=f"{TEST_PATH}/launch", handler=post_launch, summary="Start", auth=OWN, reply=TestReply,
           problems=_WRITE, idempotent=True),
+    Route(method="POST", path=f"{TEST_PATH}/withdraw", handler=_move("withdraw", "Take a test back from review."),
+          summary="Take back from review", auth=OWN, reply=TestReply, problems=(401, 403, 404, 409, 503), idempotent=True),
     Route(method="POST", path=f"{TEST_PATH}/pause", handler=_move("pause", "Deal nothing for a while."), summary="Pause",
           auth=OWN, reply=TestReply, problems=(401, 403, 404, 409, 503), idempotent=True),
     Route(method="POST", path=f"{TEST_PATH}/resume", handler=_move("resume", "Deal again."), summary="Resume", auth=OWN,

@@ -18,8 +18,8 @@ from server.stores.db import reading, transaction
 from server.stores.webhooks import Delivery, Webhook
 
 MOST = 10
-Event = Literal["test.running", "test.decided", "test.stopped"]
-EVENTS: tuple[Event, ...] = ("test.running", "test.decided", "test.stopped")
+Event = Literal["test.review", "test.sent_back", "test.running", "test.decided", "test.stopped"]
+EVENTS: tuple[Event, ...] = ("test.review", "test.sent_back", "test.running", "test.decided", "test.stopped")
 
 
 class WebhookBody(Wire):

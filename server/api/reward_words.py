@@ -5,6 +5,7 @@ from server.edge.words import CATALOGUE, Words
 REWARD_WORDS: dict[str, Words] = {
     # the ledger: players never meet these, operators do
     "below_floor": Words(409, "余额不足:{account} 只有 {balance},不够 {amount}。"),
+    "money_short": Words(409, "余额 ¥{balance},不够这次测款的上限 ¥{budget}:请先充值,或把上限改小。"),
     "wrong_accounts": Words(422, "这种转账不能从 {debit} 到 {credit}。"),
     "not_an_amount": Words(422, "数量必须是大于 0 的整数,不能是 {amount}。"),
     "not_a_business_key": Words(422, "业务单号须为 1 到 128 个可见字符。"),

@@ -128,6 +128,8 @@ CATALOGUE: dict[str, Words] = {
     "evidence_invalid": Words(422, "证据数据不可用。", None),
     # tests
     "test_incomplete": Words(409, "测款任务还不能开始:{missing}"),
+    "content_refused": Words(409, "内容审核没有通过{what}:{why}请修改后再开始。"),
+    "content_judged": Words(409, "这条内容已经审核过({state}),请刷新列表。"),
     "test_state": Words(409, "当前状态({state})不能执行 {verb}:{advice}"),
     "goal_impossible": Words(422, "从 {styles} 款中选 {keep} 款不可行;至少选 1 款,并少于款式总数。"),
     "test_field_invalid": Words(422, "{field}:{problem}"),

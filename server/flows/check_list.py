@@ -1,8 +1,10 @@
 """The check-list of a draft: what still keeps it from starting, in words, and what is allowed but unwise."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from game.content import Piece
 from game.style_test import MAX_STYLES, MIN_STYLES, StyleTest
 from rewards.economy import Economy
 from server.flows.launch_test import smallest_budget_fen
@@ -18,8 +20,10 @@ class Point:
     en: str
 
 
-def check_list(test: StyleTest, *, economy: Economy, now: datetime) -> tuple[Point, ...]:
-    """What is missing or wrong; empty when the test can start."""
+def check_list(
+    test: StyleTest, *, economy: Economy, now: datetime, refused: Iterable[tuple[Piece, str]] = ()
+) -> tuple[Point, ...]:
+    """What is missing or wrong; empty when the test can start. `refused`: what content review has refused, and why."""
     found = []
     ranked = test.ranked
     n = len(ranked)
@@ -63,4 +67,10 @@ def check_list(test: StyleTest, *, economy: Economy, now: datetime) -> tuple[Poi
                 "deadline_past", "ends_at", "截止时间已经过了,请改晚。", "The deadline has passed; choose a later one."
             )
         )
+    found += [
+        Point("content_refused", "styles" if piece.style_id else "title",
+              f"“{piece.title}”没有通过内容审核:{why or '请更换。'}",
+              f'"{piece.title}" was refused by content review: {why or "change it."}')
+        for piece, why in refused
+    ]  # fmt: skip
     return tuple(found)

@@ -3,11 +3,12 @@
 from datetime import datetime
 from uuid import UUID
 
+from game.content import pieces_of, refuse_risky
 from game.errors import TransitionRefused
 from game.style_test import StyleTest, after, check_goal, check_launch
 from rewards.economy import Economy
 from server.flows.buy_budget import buy_budget
-from server.stores import audit, tests, webhooks
+from server.stores import audit, contents, tests, webhooks
 from server.stores.db import AsyncConnection
 
 
@@ -28,14 +29,19 @@ async def launch_test(
 ) -> StyleTest | None:
     """Start a merchant's test; None when there is no such test of his.
 
-    Raises TestIncomplete, TransitionRefused, GoalImpossible; from the books BudgetTooSmall and BelowFloor (not enough
-    money paid in). Nothing is changed then.
+    Content that review has refused is never started. Whether all of it was looked at is asked by `submit_test`.
+
+    Raises TestIncomplete, TransitionRefused, GoalImpossible, ContentRefused; from the books BudgetTooSmall and
+    BelowFloor (not enough money paid in). Nothing is changed then.
     """
     test = await tests.find(conn, test_id, merchant_id=merchant_id, lock=True)
     if test is None:
         return None
     check_launch(test, now=now, smallest_budget_fen=smallest_budget_fen(len(test.ranked), economy))
     check_goal(test.goal, len(test.ranked))
+    pieces = pieces_of(test)
+    known = await contents.known(conn, merchant_id, [piece.digest for piece in pieces])
+    refuse_risky(pieces, known)
     running = after(test, "launch", now=now)
     await buy_budget(
         conn,

@@ -703,6 +703,29 @@ CREATE TABLE console_sessions (
     CONSTRAINT fk_console_sessions_user_id FOREIGN KEY(user_id) REFERENCES staff (user_id)
 );
 
+CREATE TABLE contents (
+    content_id UUID NOT NULL,
+    merchant_id UUID NOT NULL,
+    digest BYTEA NOT NULL,
+    test_id UUID,
+    style_id UUID,
+    title TEXT NOT NULL,
+    words TEXT NOT NULL,
+    picture TEXT,
+    state TEXT NOT NULL,
+    labels TEXT[] DEFAULT '{}' NOT NULL,
+    note TEXT DEFAULT '' NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    next_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    judged_at TIMESTAMP WITH TIME ZONE,
+    judged_by TEXT,
+    CONSTRAINT pk_contents PRIMARY KEY (content_id),
+    CONSTRAINT uq_contents_merchant_id_digest UNIQUE (merchant_id, digest),
+    CONSTRAINT ck_contents_state_known CHECK (state in ('pending', 'review', 'pass', 'risky')),
+    CONSTRAINT fk_contents_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchants (merchant_id),
+    CONSTRAINT fk_contents_test_id FOREIGN KEY(test_id) REFERENCES style_tests (test_id) ON DELETE SET NULL
+);
+
 CREATE TABLE produced_styles (
     test_id UUID NOT NULL,
     style_id UUID NOT NULL,
@@ -775,6 +798,10 @@ CREATE INDEX ix_cases_state_opened_at ON cases (state, opened_at);
 CREATE INDEX ix_cases_subject ON cases (subject);
 
 CREATE INDEX ix_console_sessions_user_id ON console_sessions (user_id);
+
+CREATE INDEX ix_contents_open ON contents (state, content_id) WHERE state != 'pass';
+
+CREATE INDEX ix_contents_test_id ON contents (test_id);
 
 CREATE INDEX ix_damage_reports_open ON damage_reports (reported_at) WHERE state = 'open';
 
