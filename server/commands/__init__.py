@@ -27,10 +27,6 @@ def screen() -> Console:
     return Console() if os.isatty(1) else Console(width=120)
 
 
-# The former name of `screen`: importing the command `console` puts a module in its place.
-console = screen
-
-
 def progress() -> Progress:
     """A progress bar on stderr, so that stdout can be piped; silent where stderr is no terminal.
 

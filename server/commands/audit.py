@@ -6,7 +6,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from server.commands import console, progress, run, settings_without_keys, the_database
+from server.commands import progress, run, screen, settings_without_keys, the_database
 from server.stores.db import engine_from, naming_loss
 from server.stores.invariants import Finding, audit, every_law
 
@@ -19,7 +19,7 @@ def command(connections: int, quiet: bool) -> None:
 
     Reads one snapshot, so it may run while the service works. Exits 1 if a law is broken, and names the rows.
     """
-    out = console()
+    out = screen()
     with the_database(settings_without_keys()) as url:
         findings = run(_findings(url, connections))
     for finding in findings:

@@ -20,7 +20,7 @@ from rich.text import Text
 from game.conclusions import VERDICT_WORDS, Verdict, shown_percent
 from game.style_test import StyleTest, TestState
 from rewards.economy import Economy
-from server.commands import BadInput, console
+from server.commands import BadInput, screen
 from server.config import Config, ConfigRefused
 from server.files.test_folder import FolderRefused, read_test_folder
 from server.flows.fund_merchant import fund_merchant
@@ -63,13 +63,13 @@ def command(port: int, once: bool, shoppers: int, seed: int | None) -> None:
 
 
 async def _demo(config: Config, *, once: bool, shoppers: int, seed: int | None) -> int:
-    screen = console()
+    out = screen()
     await migrated(config)
     async with api(config) as (shell, port), working(shell), _door(config):
         test = await _sample_test(shell.engine, config, economy=shell.economy)
         await shell.dealer.refresh()
         base_url = f"http://{config.host}:{port}"
-        _say_where(screen, config, base_url)
+        _say_where(out, config, base_url)
         seed = seed if seed is not None else int(datetime.now(UTC).timestamp())
         tally = Tally()
         stop = _stop_signal()
@@ -77,14 +77,14 @@ async def _demo(config: Config, *, once: bool, shoppers: int, seed: int | None) 
             crowd(base_url, read_world(SAMPLE), shoppers=shoppers, seed=seed, tally=tally, arrive_over_s=25.0),
             name="shoppers",
         )
-        decided = await _watch(screen, shell.engine, test, tally, playing, stop, once=once)
+        decided = await _watch(out, shell.engine, test, tally, playing, stop, once=once)
         if decided and not once and not stop.is_set():
-            screen.print("The test is decided. The pages stay open; stop with Ctrl-C.")
+            out.print("The test is decided. The pages stay open; stop with Ctrl-C.")
             await stop.wait()
         playing.cancel()
         await asyncio.gather(playing, return_exceptions=True)
         if once and not stop.is_set():
-            return await _finish(screen, shell.engine, config, test)
+            return await _finish(out, shell.engine, config, test)
     return 0
 
 
@@ -141,18 +141,18 @@ async def _sample_test(engine: AsyncEngine, config: Config, *, economy: Economy)
     return running
 
 
-def _say_where(screen: Console, config: Config, base_url: str) -> None:
+def _say_where(out: Console, config: Config, base_url: str) -> None:
     admin_url = f"http://{config.host}:{config.admin_port}"
     if config.client_dir is not None:
-        screen.print(f"Play yourself      [bold]{base_url}/play/[/bold]")
-    screen.print(f"Merchant's page    [bold]{admin_url}/[/bold]  (login demo, password demo)")
-    screen.print(f"Players' API       {base_url}/openapi.json")
-    screen.print(f"Data folder        {config.data_dir}")
+        out.print(f"Play yourself      [bold]{base_url}/play/[/bold]")
+    out.print(f"Merchant's page    [bold]{admin_url}/[/bold]  (login demo, password demo)")
+    out.print(f"Players' API       {base_url}/openapi.json")
+    out.print(f"Data folder        {config.data_dir}")
     sys.stdout.flush()
 
 
 async def _watch(
-    screen: Console,
+    out: Console,
     engine: AsyncEngine,
     test: StyleTest,
     tally: Tally,
@@ -162,7 +162,7 @@ async def _watch(
     once: bool,
 ) -> bool:
     """Show the ranking moving until the test is decided, the shoppers have gone home, or somebody stops it."""
-    live = Live(console=screen, refresh_per_second=4, transient=False) if screen.is_terminal else None
+    live = Live(console=out, refresh_per_second=4, transient=False) if out.is_terminal else None
     said = -1
     snapshot, state = None, TestState.RUNNING
     with live or contextlib.nullcontext():
@@ -176,7 +176,7 @@ async def _watch(
                 live.update(_picture(test, snapshot, tally, state))
             elif snapshot is not None and snapshot.votes // 500 > said:
                 said = snapshot.votes // 500
-                screen.print(f"{snapshot.votes} votes, {snapshot.document['status']}")
+                out.print(f"{snapshot.votes} votes, {snapshot.document['status']}")
             if state in (TestState.DECIDED, TestState.STOPPED):
                 return True
             if playing.done() and (once or playing.exception()):
@@ -232,19 +232,19 @@ def verdict_table(snapshot: Snapshot) -> Table:
     return table
 
 
-async def _finish(screen: Console, engine: AsyncEngine, config: Config, test: StyleTest) -> int:
+async def _finish(out: Console, engine: AsyncEngine, config: Config, test: StyleTest) -> int:
     """Print the verdict, write the report files; 0 if the test was decided, 1 if the votes did not suffice."""
     async with reading(engine) as conn:
         snapshot = await snapshots.latest(conn, test.test_id)
         ended = await tests.find(conn, test.test_id)
     assert ended is not None
     if snapshot is None:
-        screen.print("No votes came in; nothing can be said.")
+        out.print("No votes came in; nothing can be said.")
         return 1
-    screen.print(verdict_table(snapshot))
-    screen.print(f"{snapshot.votes} votes of {snapshot.document['voters']} players; state: {ended.state.value}")
+    out.print(verdict_table(snapshot))
+    out.print(f"{snapshot.votes} votes of {snapshot.document['voters']} players; state: {ended.state.value}")
     async with reading(engine) as conn:
         report = await report_of(conn, ended, economy=Economy(), now=datetime.now(UTC))
     written = await asyncio.to_thread(write_reports, report, config.data_dir, media_dir=config.media_dir)
-    screen.print(f"Report  {written[0].parent}{os.sep}  ({', '.join(path.name for path in written)})", soft_wrap=True)
+    out.print(f"Report  {written[0].parent}{os.sep}  ({', '.join(path.name for path in written)})", soft_wrap=True)
     return 0 if ended.state is TestState.DECIDED else 1

@@ -13,7 +13,7 @@ from rich.table import Table
 from rewards.economy import DEFAULT, Economy, as_figures, changed
 from rewards.errors import RewardsRefusal
 from rewards.simulate import Crowd, Outlook, simulate
-from server.commands import console, progress, run, settings_without_keys, the_database
+from server.commands import progress, run, screen, settings_without_keys, the_database
 from server.stores import farm
 from server.stores.db import engine_from, transaction
 
@@ -35,7 +35,7 @@ def show(saved: bool, as_json: bool) -> None:
     table = Table("figure", "value")
     for name, value in figures.items():
         table.add_row(name, escape(json.dumps(value, ensure_ascii=False)))
-    console().print(table)
+    screen().print(table)
 
 
 @command.command("simulate")
@@ -88,7 +88,7 @@ def simulate_command(
     if as_json:
         click.echo(json.dumps(_as_json(outlooks, changes, crowd, seed), ensure_ascii=False, indent=2))
     else:
-        console().print(_table(outlooks))
+        screen().print(_table(outlooks))
 
 
 def _figures_now(saved: bool) -> Economy:

@@ -14,7 +14,7 @@ from game.abuse.evidence import UNKNOWN, PlayerTable, VoteTable
 from game.abuse.review import Review, review
 from game.abuse.verdict import REASONS, STANDINGS
 from ranking.reliability import Gate
-from server.commands import BadInput, console, progress
+from server.commands import BadInput, progress, screen
 from server.files.votes_csv import Named, VotesFile, read_votes
 
 COLUMNS: Final = (
@@ -126,7 +126,7 @@ def as_json(file: VotesFile, judged: Review) -> dict[str, Any]:
 
 def show(file: VotesFile, judged: Review) -> None:
     """The suspects as a table, with a sentence each; then how many are trusted."""
-    verdicts, out = judged.verdicts, console()
+    verdicts, out = judged.verdicts, screen()
     voter = file.voter
     assert voter is not None
     suspects = np.flatnonzero(verdicts.standing > 0)

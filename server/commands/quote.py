@@ -10,7 +10,7 @@ from rich.table import Table
 from ranking.pairing import CERTAINTIES, Goal
 from ranking.quote import PRICE_FEN, Quote, beside, quote
 from ranking.simulate import SPREAD, TASTE_SD
-from server.commands import BadInput, console
+from server.commands import BadInput, screen
 
 WORDS = {"likely": "很有把握 likely", "proven": "已经证实 proven"}
 METHOD = (
@@ -141,14 +141,14 @@ def show(asked: Quote, others: list[Quote], budget_fen: int | None) -> None:
         if one.expected_days is not None and one.high_days is not None:
             cells.append(f"{one.expected_days:.1f} - {one.high_days:.1f}")
         table.add_row(*cells, style="bold" if one is asked else "", end_section=one is asked)
-    screen = console()
-    screen.print(table)
+    out = screen()
+    out.print(table)
     if budget_fen is not None:
         chance = _chance(asked, budget_fen)
-        screen.print(f"预算 {yuan(budget_fen)} 够用的可能 · the budget is enough with probability {chance:.0%}")
+        out.print(f"预算 {yuan(budget_fen)} 够用的可能 · the budget is enough with probability {chance:.0%}")
     if any(one.extrapolated for one in rows):
-        screen.print("* 超出模拟范围,仅供参考 · outside what was simulated: a rough guess")
-    screen.print(
+        out.print("* 超出模拟范围,仅供参考 · outside what was simulated: a rough guess")
+    out.print(
         "五次里有四次,用票落在这个范围内;款式越相近,用票越多 · "
         "four tests in five stay within the range; the more alike the styles, the more votes"
     )

@@ -18,7 +18,7 @@ from ranking.comparisons import CLUSTER_VOTERS, Comparisons
 from ranking.partworths import Attributes, PartWorths
 from ranking.scores import Estimate, Flag, Scores, normal_quantile
 from ranking.segments import Homogeneity
-from server.commands import BadInput, console, progress
+from server.commands import BadInput, progress, screen
 from server.files.styles_csv import StylesFile, read_styles
 from server.files.votes_csv import REQUIRED, VotesFile, read_votes
 
@@ -407,7 +407,7 @@ def _finite(value: float) -> float | None:
 
 def show(ranking: Ranking) -> None:
     """The tables, and what should be doubted about them."""
-    out = console()
+    out = screen()
     title = f"{ranking.n_votes:,} votes" + (f" of {ranking.n_voters:,} voters" if ranking.n_voters else "")
     out.print(_table(ranking.all, ranking.top, title))
     for name, standing in (ranking.segments or {}).items():

@@ -8,7 +8,7 @@ from uuid import UUID
 import click
 
 from rewards.economy import Economy
-from server.commands import BadInput, console, run, settings_without_keys, the_database
+from server.commands import BadInput, run, screen, settings_without_keys, the_database
 from server.config import ConfigRefused
 from server.migrations import upgrade
 from server.report.load import report_of
@@ -51,7 +51,7 @@ def command(test_id: str, kind: str, lang: str, out: Path | None) -> None:
         target.write_bytes(data)
     except OSError as error:
         raise BadInput(f"{target} cannot be written: {error.strerror}.") from error
-    console().print(f"{report.headline}\n{target}", highlight=False)
+    screen().print(f"{report.headline}\n{target}", highlight=False)
 
 
 async def _load(url: str, test_id: UUID, *, english: bool) -> Report | None:
