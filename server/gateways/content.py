@@ -3,13 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import aiohttp
-
 from server.config import Config
 from server.gateways import ContentVerdict
-from server.gateways.alipay import ADDRESS as ALIPAY_ADDRESS
 from server.gateways.alipay import Alipay
-from server.gateways.wechat import ADDRESS as WECHAT_ADDRESS
 from server.gateways.wechat import Wechat
 from server.media import as_jpeg
 
@@ -17,7 +13,7 @@ Look = Callable[[str, str | None], Awaitable[list[ContentVerdict]]]
 """(words, key of a stored picture or None) -> what one platform says of each. Raises GatewayError."""
 
 
-def looks_of(config: Config, http: aiohttp.ClientSession) -> list[Look]:
+def looks_of(config: Config, alipay: Alipay | None, wechat: Wechat | None) -> list[Look]:
     """The looks of every platform that is set up.
 
     Alipay judges words, and pictures by their public address (`XUANKUAN_PUBLIC_URL`). WeChat judges pictures by their
@@ -25,11 +21,7 @@ def looks_of(config: Config, http: aiohttp.ClientSession) -> list[Look]:
     or to a person.
     """
     looks: list[Look] = []
-    if config.alipay_app_id:
-        alipay = Alipay(
-            http, app_id=config.alipay_app_id, private_key=config.alipay_private_key,
-            alipay_public_key=config.alipay_public_key, address=config.gateway_urls.get("alipay", ALIPAY_ADDRESS),
-        )  # fmt: skip
+    if alipay is not None:
 
         async def by_alipay(words: str, picture: str | None) -> list[ContentVerdict]:
             said = [await alipay.check_text(words)]
@@ -39,18 +31,14 @@ def looks_of(config: Config, http: aiohttp.ClientSession) -> list[Look]:
             return said
 
         looks.append(by_alipay)
-    if config.wechat_app_id:
-        wechat = Wechat(
-            http, app_id=config.wechat_app_id, secret=config.wechat_secret,
-            address=config.gateway_urls.get("wechat", WECHAT_ADDRESS),
-        )  # fmt: skip
+    if wechat is not None:
 
         async def by_wechat(words: str, picture: str | None) -> list[ContentVerdict]:
             said = []
             if picture is not None:
                 data = await asyncio.to_thread(as_jpeg, config.media_dir, picture)
                 said.append(await wechat.check_picture(data))
-            if not config.alipay_app_id:
+            if alipay is None:
                 said.append(ContentVerdict("review", ("words_not_checked",), ""))
             return said
 

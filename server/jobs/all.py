@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Protocol
 
+from server.gateways.content import looks_of
 from server.jobs.check_content import CheckContent
 from server.jobs.check_invariants import CheckInvariants
 from server.jobs.check_results import CheckResults
@@ -47,7 +48,7 @@ def jobs_of(shell: Shell) -> list[Job]:
         (CheckInvariants(engine), 600.0),
         (TellChoosers(engine, economy), 5.0),
         (DeliverWebhooks(engine, vault, private_too=shell.config.mode == "demo"), 2.0),
-        (CheckContent(engine, economy, shell.config), 2.0),
+        (CheckContent(engine, economy, looks_of(shell.config, shell.platforms.alipay, shell.platforms.wechat)), 2.0),
         (PayOwedAwards(engine, economy), 60.0),
         (VestInvitations(engine, economy), 60.0),
         (FillBackOrders(engine, economy), 60.0),

@@ -2,16 +2,14 @@
 
 from datetime import datetime, timedelta
 
-import aiohttp
 import structlog
 
 from game.content import ContentState, together
 from game.errors import ContentJudged
 from rewards.economy import Economy
-from server.config import Config
 from server.flows.judge_content import judge_content
 from server.gateways import ContentUnreadable, ContentVerdict, GatewayError
-from server.gateways.content import Look, looks_of
+from server.gateways.content import Look
 from server.stores import contents
 from server.stores.contents import Content
 from server.stores.db import AsyncEngine, transaction
@@ -30,10 +28,10 @@ class CheckContent:
 
     name = "check_content"
 
-    def __init__(self, engine: AsyncEngine, economy: Economy, config: Config) -> None:
+    def __init__(self, engine: AsyncEngine, economy: Economy, looks: list[Look]) -> None:
         self._engine = engine
         self._economy = economy
-        self._config = config
+        self._looks = looks
 
     async def run(self, now: datetime) -> int:
         """Look at what is due; returns how many pieces were judged."""
@@ -41,14 +39,12 @@ class CheckContent:
             due = await contents.take_due(conn, now, lease=LEASE)
         if not due:
             return 0
-        async with aiohttp.ClientSession() as http:
-            looks = looks_of(self._config, http)
-            return sum([await self._judge(piece, looks, now) for piece in due])
+        return sum([await self._judge(piece, now) for piece in due])
 
-    async def _judge(self, piece: Content, looks: list[Look], now: datetime) -> int:
+    async def _judge(self, piece: Content, now: datetime) -> int:
         said: list[ContentVerdict] = []
         try:
-            for look in looks:
+            for look in self._looks:
                 said += await look(piece.words, piece.picture)
         except (ContentUnreadable, OSError) as unreadable:
             said.append(ContentVerdict("review", (type(unreadable).__name__,), ""))

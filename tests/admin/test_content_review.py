@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
+import aiohttp
 import pytest
 from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives import serialization
@@ -12,9 +13,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from admin.roles import Role
 from rewards.economy import Economy
+from server.gateways.content import looks_of
 from server.gateways.stand_ins import DOUBTFUL_WORD, RISKY_WORD, AlipayStandIn
 from server.ids import uuid7
 from server.jobs.check_content import CheckContent
+from server.platforms import platforms_of
 from server.stores import audit, tests
 from server.stores.db import transaction
 from tests.admin.doors import Door, Merchant, a_door
@@ -144,17 +147,22 @@ def _public(key: rsa.RSAPrivateKey) -> str:
     return key.public_key().public_bytes(serialization.Encoding.PEM, form).decode()
 
 
+def a_check(door, http: aiohttp.ClientSession) -> CheckContent:
+    platforms = platforms_of(door.shell.config, http)
+    return CheckContent(door.engine, Economy(), looks_of(door.shell.config, platforms.alipay, platforms.wechat))
+
+
 async def test_a_platform_passes_refuses_or_leaves_it_to_a_person(database: str, tmp_path: Path):
     """Alipay's word goes where it is sure; where it doubts a person looks, and while it is away nothing starts."""
     stand_in = AlipayStandIn(app_id="2021", app_public_key=_public(OURS), private_key=_private(THEIRS))
-    async with TestServer(stand_in.app) as server:
+    async with TestServer(stand_in.app) as server, aiohttp.ClientSession() as http:
         config = {
             "content_review": "platform", "public_url": "https://xk.example", "alipay_app_id": "2021",
             "alipay_private_key": _private(OURS), "alipay_public_key": _public(THEIRS),
             "gateway_urls": {"alipay": str(server.make_url("/gateway.do"))},
         }  # fmt: skip
         async with a_door(database, tmp_path, **config) as door:
-            merchant, job = await door.merchant(), CheckContent(door.engine, Economy(), door.shell.config)
+            merchant, job = await door.merchant(), a_check(door, http)
             operator = await an_operator(door, Role.MERCHANT_MANAGER)
             states = {}
             for title in ("夏装", f"夏装{RISKY_WORD}", f"夏装{DOUBTFUL_WORD}"):
@@ -168,7 +176,7 @@ async def test_a_platform_passes_refuses_or_leaves_it_to_a_person(database: str,
             assert DOUBTFUL_WORD in doubted["words"]
         away = dict(config, gateway_urls={"alipay": "http://127.0.0.1:1/gateway.do"})
         async with a_door(database, tmp_path, **away) as door:
-            job = CheckContent(door.engine, Economy(), door.shell.config)
+            job = a_check(door, http)
             merchant.client, door.clock.now = door.client, door.clock.now + timedelta(days=1)
             test = await merchant.draft(styles=2, title="冬装")
             path = f"/v1/merchant/tests/{test['test_id']}"
