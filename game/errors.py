@@ -109,6 +109,12 @@ class SegmentInvalid(GameRefusal):
     code = "segment_invalid"
 
 
+class SegmentNameTaken(GameRefusal):
+    """There is a segment called "{segment}" already; give this one another name, or change that one."""
+
+    code = "segment_name_taken"
+
+
 class CaseClosed(GameRefusal):
     """This case was judged already ({state}); open a new one if there is new evidence."""
 

@@ -294,3 +294,66 @@ class FigureOutOfRange(RewardsRefusal):
     """{figure} must be {rule}, not {value}."""
 
     code = "figure_out_of_range"
+
+
+# --- what operators do --------------------------------------------------------------------------
+
+
+class NotThatMuch(RewardsRefusal):
+    """There are {there} {unit} to move; {wanted} {unit} were asked for, and nothing was moved."""
+
+    code = "not_that_much"
+
+
+class PaymentKnown(RewardsRefusal):
+    """The reference {reference} stands for another booking already; look at that one first."""
+
+    code = "payment_known"
+
+
+class MoneyMoveDecided(RewardsRefusal):
+    """This move is {state} already: {who} decided it at {at}."""
+
+    code = "money_move_decided"
+
+
+class BudgetIsClosed(RewardsRefusal):
+    """This test has no open budget; what it had is returned by itself."""
+
+    code = "budget_is_closed"
+
+
+class NotTheSameMerchant(RewardsRefusal):
+    """Money moves between two tests of one merchant only."""
+
+    code = "not_the_same_merchant"
+
+
+class ChangedMeanwhile(RewardsRefusal):
+    """{who} changed this at {at}, after you looked; look again before you change it."""
+
+    code = "changed_meanwhile"
+
+
+class NothingChanged(RewardsRefusal):
+    """That is what it is already; nothing was changed."""
+
+    code = "nothing_changed"
+
+
+class StockPromised(RewardsRefusal):
+    """{taken} of {boxes} boxes are promised to players; at most {free} can be withdrawn."""
+
+    code = "stock_promised"
+
+
+class OrderMoved(RewardsRefusal):
+    """This order is {state} now, no longer {seen}: somebody else moved it at {at}."""
+
+    code = "order_moved"
+
+
+class SimulationTooLong(RewardsRefusal):
+    """The simulation took longer than {limit_s} s and was stopped; take fewer players or days."""
+
+    code = "simulation_too_long"

@@ -47,6 +47,8 @@ class Config:
     ticket_ttl_s: int = 1800
     desk_batch: int = 2000
     desk: bool = True
+    # What one person may move alone; above it takes two. Not a figure of the economy: who moves money must not raise it.
+    four_eyes_above_fen: int = 500_000
     alipay_app_id: str = ""
     alipay_private_key: str = field(default="", repr=False)
     alipay_public_key: str = field(default="", repr=False)
@@ -85,6 +87,7 @@ class Config:
             "guests": env.get("XUANKUAN_GUESTS", "1" if demo else "0") == "1",
             "ticket_ttl_s": _whole(env, "XUANKUAN_TICKET_TTL_S", 1800),
             "client_dir": Path(env["XUANKUAN_CLIENT_DIR"]) if env.get("XUANKUAN_CLIENT_DIR") else None,
+            "four_eyes_above_fen": _whole(env, "XUANKUAN_FOUR_EYES_ABOVE_FEN", 500_000),
             "desk": env.get("XUANKUAN_DESK", "1") == "1",
             "alipay_app_id": env.get("ALIPAY_APP_ID", ""),
             "alipay_private_key": env.get("ALIPAY_PRIVATE_KEY", ""),

@@ -53,6 +53,17 @@ REWARD_WORDS: dict[str, Words] = {
     # the figures
     "unknown_figure": Words(422, "没有名为 {figure} 的参数。"),
     "figure_out_of_range": Words(422, "{figure} 应为 {rule},不能是 {value}。"),
+    # what operators do
+    "not_that_much": Words(409, "可动用的只有 {there} {unit},不够 {wanted} {unit};什么也没有变。"),
+    "payment_known": Words(409, "单号 {reference} 已经记过另一笔账,请先核对那一笔。"),
+    "money_move_decided": Words(409, "这笔资金操作已有结果({state}):{who} 于 {at} 处理。"),
+    "budget_is_closed": Words(409, "这个测款没有在用的预算;余款会自动退回。"),
+    "not_the_same_merchant": Words(409, "只能在同一商家的两个测款之间调拨。"),
+    "changed_meanwhile": Words(409, "{who} 已在 {at} 改过这一项,请看过最新内容再改。"),
+    "nothing_changed": Words(409, "和现在的一样,没有改动。"),
+    "stock_promised": Words(409, "{boxes} 箱中有 {taken} 箱已答应玩家,最多可撤 {free} 箱。"),
+    "order_moved": Words(409, "这单现在是“{state}”,不再是“{seen}”:{at} 已被别人处理。"),
+    "simulation_too_long": Words(422, "模拟超过 {limit_s} 秒,已停止;请减少人数或天数。"),
 }
 
 CATALOGUE.update(REWARD_WORDS)

@@ -134,6 +134,7 @@ CATALOGUE: dict[str, Words] = {
     "goal_impossible": Words(422, "从 {styles} 款中选 {keep} 款不可行;至少选 1 款,并少于款式总数。"),
     "test_field_invalid": Words(422, "{field}:{problem}"),
     "segment_invalid": Words(422, "人群“{segment}”:{problem}"),
+    "segment_name_taken": Words(409, "已经有叫“{segment}”的人群;请换个名字,或修改那一个。"),
     # the merchant's side
     "idempotency_in_progress": Words(
         409, "同一个请求正在处理,请稍后再试。", "The same call is under way; ask again in a moment."

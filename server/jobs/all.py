@@ -14,6 +14,7 @@ from server.jobs.fill_back_orders import FillBackOrders
 from server.jobs.measure_programme import MeasureProgramme
 from server.jobs.pace_budgets import PaceBudgets
 from server.jobs.pay_owed_awards import PayOwedAwards
+from server.jobs.record_spending import RecordSpending
 from server.jobs.refit_rankings import RefitRankings
 from server.jobs.release_blocks import ReleaseBlocks
 from server.jobs.seal_books import SealBooks
@@ -44,6 +45,7 @@ def jobs_of(shell: Shell) -> list[Job]:
         (CheckResults(engine), 10.0),
         (ReleaseBlocks(engine), 5.0),
         (PaceBudgets(engine), 5.0),
+        (RecordSpending(engine), 60.0),
         (SealBooks(engine), 30.0),
         (CheckInvariants(engine), 600.0),
         (TellChoosers(engine, economy), 5.0),

@@ -198,7 +198,8 @@ select b.*,
 _BUDGET = _BUDGET_COLUMNS + "from budgets b\n"
 
 
-def _budget(row: Any) -> Budget:
+def budget_of(row: Any) -> Budget:
+    """A budget from its row, with what lies in its account (`left_g`) and in its blocks (`blocked_g`)."""
     return Budget(
         budget_id=row.budget_id,
         kind=row.kind,
@@ -221,7 +222,7 @@ def _budget(row: Any) -> Budget:
 async def find(conn: AsyncConnection, budget_id: UUID) -> Budget | None:
     """A budget, without locking it; None where there is none."""
     row = (await conn.execute(sa.text(_BUDGET + "where b.budget_id = :id"), {"id": budget_id})).one_or_none()
-    return _budget(row) if row else None
+    return budget_of(row) if row else None
 
 
 async def lock(conn: AsyncConnection, budget_id: UUID) -> Budget | None:
@@ -616,7 +617,7 @@ order by b.budget_id
     )
     found = []
     for row in rows:
-        budget = _budget(row)
+        budget = budget_of(row)
         current = row.begins_at and Pace(
             begins_at=row.begins_at,
             ends_at=row.ends_at,
@@ -672,7 +673,7 @@ class Spending:
 async def spending(conn: AsyncConnection, *, now: datetime) -> list[Spending]:
     """Every open budget, against its plan; one without a plan is planned to be spent as it goes."""
     rows = await conn.execute(sa.text(_BUDGET + "where b.closed_at is null order by b.budget_id"))
-    return [Spending(each, _planned_g(each, now)) for each in map(_budget, rows)]
+    return [Spending(each, _planned_g(each, now)) for each in map(budget_of, rows)]
 
 
 def _planned_g(budget: Budget, now: datetime) -> int:

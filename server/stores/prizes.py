@@ -318,7 +318,8 @@ async def box_of(conn: AsyncConnection, tree_id: UUID, player_id: UUID) -> Box |
 _ORDER_FIELDS = tuple(FulfilmentOrder.__dataclass_fields__)
 
 
-def _order(row: sa.Row) -> FulfilmentOrder:  # type: ignore[type-arg]
+def order_of(row: sa.Row) -> FulfilmentOrder:  # type: ignore[type-arg]
+    """An order from its row."""
     values = row._asdict()
     values["id"], values["state"] = values.pop("order_id"), OrderState(values["state"])
     return FulfilmentOrder(**{name: values[name] for name in _ORDER_FIELDS})
@@ -340,7 +341,7 @@ async def find_order(conn: AsyncConnection, order_id: UUID, *, lock: bool = Fals
     """An order; `lock` keeps it still until the transaction ends."""
     query = sa.select(fulfilment_orders).where(fulfilment_orders.c.order_id == order_id)
     row = (await conn.execute(query.with_for_update() if lock else query)).one_or_none()
-    return _order(row) if row else None
+    return order_of(row) if row else None
 
 
 async def orders_of(conn: AsyncConnection, player_id: UUID) -> list[FulfilmentOrder]:
@@ -350,7 +351,7 @@ async def orders_of(conn: AsyncConnection, player_id: UUID) -> list[FulfilmentOr
         .where(fulfilment_orders.c.player_id == player_id)
         .order_by(fulfilment_orders.c.order_id.desc())
     )
-    return [_order(row) for row in rows]
+    return [order_of(row) for row in rows]
 
 
 async def orders_in(
@@ -365,7 +366,7 @@ async def orders_in(
     )
     if after is not None:
         query = query.where(fulfilment_orders.c.order_id > after)
-    return [_order(row) for row in await conn.execute(query)]
+    return [order_of(row) for row in await conn.execute(query)]
 
 
 async def write_order(
@@ -498,7 +499,8 @@ async def reseal_address(conn: AsyncConnection, order_id: UUID, sealed: bytes) -
 # --- damage ---------------------------------------------------------------------------------------
 
 
-def _report(row: sa.Row) -> DamageReport:  # type: ignore[type-arg]
+def report_of(row: sa.Row) -> DamageReport:  # type: ignore[type-arg]
+    """A report of damage from its row."""
     return DamageReport(
         id=row.report_id,
         order_id=row.order_id,
@@ -537,7 +539,7 @@ async def reports_of(conn: AsyncConnection, order_id: UUID) -> list[tuple[Damage
         .where(damage_reports.c.order_id == order_id)
         .order_by(damage_reports.c.reported_at.desc())
     )
-    return [(_report(row), row.delivered_at) for row in rows]
+    return [(report_of(row), row.delivered_at) for row in rows]
 
 
 async def open_reports(conn: AsyncConnection, *, limit: int = 100) -> list[DamageReport]:
@@ -548,14 +550,14 @@ async def open_reports(conn: AsyncConnection, *, limit: int = 100) -> list[Damag
         .order_by(damage_reports.c.reported_at)
         .limit(limit)
     )
-    return [_report(row) for row in rows]
+    return [report_of(row) for row in rows]
 
 
 async def find_report(conn: AsyncConnection, report_id: UUID, *, lock: bool = False) -> DamageReport | None:
     """A report of damage."""
     query = sa.select(damage_reports).where(damage_reports.c.report_id == report_id)
     row = (await conn.execute(query.with_for_update() if lock else query)).one_or_none()
-    return _report(row) if row else None
+    return report_of(row) if row else None
 
 
 async def write_answer(conn: AsyncConnection, report: DamageReport) -> None:

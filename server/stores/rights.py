@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from server.stores import every_table
 
-FACTS = ("transfers", "votes", "audit_lines", "seals", "switches", "verdicts")
+FACTS = ("transfers", "votes", "audit_lines", "seals", "switches", "verdicts", "segment_versions")
 """Tables to which the service may only add."""
 
 MOVED_BY_TRIGGER = ("accounts",)

@@ -228,6 +228,32 @@ CREATE TABLE merchants (
     CONSTRAINT pk_merchants PRIMARY KEY (merchant_id)
 );
 
+CREATE TABLE money_moves (
+    move_id UUID NOT NULL,
+    kind TEXT NOT NULL,
+    merchant_id UUID,
+    test_id UUID,
+    to_test_id UUID,
+    amount BIGINT NOT NULL,
+    moved BIGINT DEFAULT '0' NOT NULL,
+    reference TEXT DEFAULT '' NOT NULL,
+    why TEXT NOT NULL,
+    state TEXT NOT NULL,
+    alone BOOLEAN NOT NULL,
+    proposed_by UUID,
+    proposed_who TEXT NOT NULL,
+    proposed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    decided_by UUID,
+    decided_who TEXT DEFAULT '' NOT NULL,
+    decided_at TIMESTAMP WITH TIME ZONE,
+    note TEXT DEFAULT '' NOT NULL,
+    CONSTRAINT pk_money_moves PRIMARY KEY (move_id),
+    CONSTRAINT ck_money_moves_amount_positive CHECK (amount > 0),
+    CONSTRAINT ck_money_moves_state_known CHECK (state in ('waiting', 'done', 'declined')),
+    CONSTRAINT ck_money_moves_four_eyes CHECK (state <> 'done' or alone or (proposed_by is not null and decided_by is not null and decided_by <> proposed_by)),
+    CONSTRAINT ck_money_moves_decided_has_moment CHECK ((state = 'waiting') = (decided_at is null))
+);
+
 CREATE TABLE pictures (
     key TEXT NOT NULL,
     fingerprint TEXT NOT NULL,
@@ -326,6 +352,16 @@ CREATE TABLE seals (
     CONSTRAINT pk_seals PRIMARY KEY (chain, number),
     CONSTRAINT ck_seals_chain_known CHECK (chain in ('transfers', 'audit_lines')),
     CONSTRAINT ck_seals_range_not_empty CHECK (from_seq < to_seq)
+);
+
+CREATE TABLE segments (
+    segment_id UUID NOT NULL,
+    name TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    predicate JSONB NOT NULL,
+    made_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    retired_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_segments PRIMARY KEY (segment_id)
 );
 
 CREATE TABLE snapshots (
@@ -596,6 +632,27 @@ CREATE TABLE reservations (
     CONSTRAINT fk_reservations_budget_id FOREIGN KEY(budget_id) REFERENCES budgets (budget_id)
 );
 
+CREATE TABLE segment_versions (
+    segment_id UUID NOT NULL,
+    version INTEGER NOT NULL,
+    predicate JSONB NOT NULL,
+    retires BOOLEAN DEFAULT false NOT NULL,
+    who TEXT NOT NULL,
+    why TEXT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_segment_versions PRIMARY KEY (segment_id, version),
+    CONSTRAINT fk_segment_versions_segment_id FOREIGN KEY(segment_id) REFERENCES segments (segment_id)
+);
+
+CREATE TABLE spend_points (
+    budget_id UUID NOT NULL,
+    hour TIMESTAMP WITH TIME ZONE NOT NULL,
+    settled_g BIGINT NOT NULL,
+    promised_g BIGINT NOT NULL,
+    CONSTRAINT pk_spend_points PRIMARY KEY (budget_id, hour),
+    CONSTRAINT fk_spend_points_budget_id FOREIGN KEY(budget_id) REFERENCES budgets (budget_id)
+);
+
 CREATE TABLE staff (
     user_id UUID NOT NULL,
     login TEXT NOT NULL,
@@ -789,6 +846,10 @@ CREATE INDEX ix_awards_owed ON awards (earned_at) WHERE transfer_id IS NULL;
 
 CREATE INDEX ix_awards_player_id ON awards (player_id);
 
+CREATE INDEX ix_budgets_open ON budgets (opened_at, budget_id) WHERE closed_at IS NULL;
+
+CREATE INDEX ix_budgets_opened_at ON budgets (opened_at, budget_id);
+
 CREATE INDEX ix_case_players_player_id ON case_players (player_id);
 
 CREATE INDEX ix_case_reversals_case_id ON case_reversals (case_id);
@@ -807,7 +868,15 @@ CREATE INDEX ix_damage_reports_open ON damage_reports (reported_at) WHERE state 
 
 CREATE INDEX ix_damage_reports_player_id ON damage_reports (player_id);
 
+CREATE INDEX ix_damage_reports_state ON damage_reports (state, report_id);
+
+CREATE INDEX ix_fulfilment_orders_region ON fulfilment_orders (stock_region, order_id);
+
 CREATE INDEX ix_fulfilment_orders_state ON fulfilment_orders (state, order_id);
+
+CREATE INDEX ix_fulfilment_orders_state_variety ON fulfilment_orders (state, variety, order_id);
+
+CREATE INDEX ix_fulfilment_orders_variety ON fulfilment_orders (variety, order_id);
 
 CREATE INDEX ix_grants_held_player ON grants (player_id) WHERE state = 'held';
 
@@ -818,6 +887,14 @@ CREATE INDEX ix_idempotency_keys_claimed_at ON idempotency_keys (claimed_at);
 CREATE INDEX ix_invitations_inviter_id ON invitations (inviter_id);
 
 CREATE INDEX ix_invitations_waiting ON invitations (vests_until) WHERE state = 'waiting';
+
+CREATE INDEX ix_merchants_name ON merchants (name text_pattern_ops, merchant_id);
+
+CREATE INDEX ix_money_moves_merchant_id ON money_moves (merchant_id, move_id);
+
+CREATE INDEX ix_money_moves_state ON money_moves (state, move_id);
+
+CREATE INDEX ix_money_moves_test_id ON money_moves (test_id, move_id);
 
 CREATE INDEX ix_order_moves_order_id ON order_moves (order_id);
 
@@ -832,6 +909,8 @@ CREATE INDEX ix_player_sessions_player_id ON player_sessions (player_id);
 CREATE INDEX ix_player_sessions_revoked_at ON player_sessions (revoked_at) WHERE revoked_at IS NOT NULL;
 
 CREATE INDEX ix_players_not_trusted ON players (player_id) WHERE standing != 'trusted';
+
+CREATE INDEX ix_prize_stock_week ON prize_stock (week, variety, region);
 
 CREATE INDEX ix_produced_styles_unawarded ON produced_styles (told_at) WHERE awarded_at IS NULL;
 
@@ -865,7 +944,11 @@ CREATE UNIQUE INDEX ix_appeals_open_player ON appeals (player_id) WHERE state = 
 
 CREATE UNIQUE INDEX ix_cases_open_subject ON cases (subject) WHERE state = 'open';
 
+CREATE UNIQUE INDEX uq_money_moves_reference ON money_moves (kind, reference) WHERE reference != '' AND state != 'declined';
+
 CREATE UNIQUE INDEX uq_prize_boxes_set_aside ON prize_boxes (tree_id, player_id) WHERE given_back_at IS NULL AND gone_at IS NULL;
+
+CREATE UNIQUE INDEX uq_segments_name ON segments (name) WHERE retired_at IS NULL;
 
 CREATE UNIQUE INDEX uq_tree_members_one_growing ON tree_members (player_id) WHERE harvested_at IS NULL;
 
@@ -982,6 +1065,9 @@ create or replace trigger fulfilment_orders_stay before delete or truncate on fu
     for each statement execute function refuse_change();
 
 create or replace trigger seals_append_only before update or delete or truncate on seals
+    for each statement execute function refuse_change();
+
+create or replace trigger segment_versions_append_only before update or delete or truncate on segment_versions
     for each statement execute function refuse_change();
 
 create or replace trigger verdicts_append_only before update or delete or truncate on verdicts
