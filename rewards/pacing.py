@@ -154,3 +154,20 @@ class PromisedBook:
             del self._live[key]
             self.live_g -= amount_g
         return self.kept_g + self.live_g
+
+
+def planned_curve(plan: Plan, *, most: int = 200) -> list[tuple[datetime, int]]:
+    """The plan as it is drawn: (moment, grams planned until then) from its start to its end, at most `most` + 2 points.
+
+    The same numbers as `planned_g`, in one pass over the plan's hours.
+    """
+    hours = int((plan.ends_at - plan.starts_at) / _HOUR) + 1
+    step = _HOUR * -(-hours // most)
+    whole = _weight(plan, plan.starts_at, plan.ends_at)
+    points, cursor, done = [(plan.starts_at, 0)], plan.starts_at, 0
+    until = hour_of(plan.starts_at) + step
+    while until < plan.ends_at:
+        done += _weight(plan, cursor, until)
+        points.append((until, plan.budget_g * done // whole))
+        cursor, until = until, until + step
+    return [*points, (plan.ends_at, plan.budget_g)]

@@ -1,6 +1,20 @@
 """The calls of merchants and operators: one file per noun, and the list of all routes."""
 
-from admin.api import account, afterwards, ops_cases, ops_content, quotes, reports, tests, webhooks
+from admin.api import (
+    account,
+    afterwards,
+    ops_budgets,
+    ops_cases,
+    ops_content,
+    ops_economy,
+    ops_orders,
+    ops_prizes,
+    ops_segments,
+    quotes,
+    reports,
+    tests,
+    webhooks,
+)
 from server.edge.wire import Route
 
 MERCHANT: tuple[Route, ...] = (
@@ -10,6 +24,15 @@ MERCHANT: tuple[Route, ...] = (
     *afterwards.ROUTES,
     *webhooks.ROUTES,
     *account.ROUTES,
+    *ops_segments.OFFERED,
 )
 
-ROUTES: tuple[Route, ...] = (*MERCHANT, *ops_cases.ROUTES, *ops_content.ROUTES)
+MONEY: tuple[Route, ...] = (
+    *ops_budgets.ROUTES,
+    *ops_economy.ROUTES,
+    *ops_prizes.ROUTES,
+    *ops_orders.ROUTES,
+    *ops_segments.ROUTES,
+)
+
+ROUTES: tuple[Route, ...] = (*MERCHANT, *ops_cases.ROUTES, *ops_content.ROUTES, *MONEY)

@@ -42,11 +42,12 @@ async def move_money(
     move that could not be made now is refused now, too; it is checked again when it is approved.
     """
     alone = not rules.needs_two(asked.kind, asked.amount, alone_most_fen=alone_most_fen, economy=economy)
+    asked = replace(asked, alone=alone)
     await money.add(conn, asked)
     if alone:
         made = replace(
             await _made(conn, asked, economy=economy, now=now),
-            alone=True, state=MoveState.DONE, decided_who=asked.proposed_who, decided_at=now,
+            state=MoveState.DONE, decided_who=asked.proposed_who, decided_at=now,
         )  # fmt: skip
         await money.write_decision(conn, made)
     else:

@@ -11,6 +11,7 @@ from server.jobs.deliver_webhooks import DeliverWebhooks
 from server.jobs.expire_addresses import ExpireAddresses
 from server.jobs.expire_fertilizer import ExpireFertilizer
 from server.jobs.fill_back_orders import FillBackOrders
+from server.jobs.measure_prizes import MeasurePrizes
 from server.jobs.measure_programme import MeasureProgramme
 from server.jobs.pace_budgets import PaceBudgets
 from server.jobs.pay_owed_awards import PayOwedAwards
@@ -54,6 +55,7 @@ def jobs_of(shell: Shell) -> list[Job]:
         (PayOwedAwards(engine, economy), 60.0),
         (VestInvitations(engine, economy), 60.0),
         (FillBackOrders(engine, economy), 60.0),
+        (MeasurePrizes(engine), 120.0),
         (MeasureProgramme(engine, economy, shell.metrics.registry), 30.0),
         (ExpireFertilizer(engine, economy), 3600.0),
         (ExpireAddresses(engine, economy, vault), 3600.0),

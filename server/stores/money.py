@@ -6,7 +6,7 @@ not declined. Two who decide one move: it is locked before it is decided. That n
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,9 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from rewards.budgets import Caps
 from rewards.errors import PaymentKnown
 from rewards.moves import MoneyMove, MoveKind, MoveState
-from server.stores.budgets import Budget, budget_of, budgets
+from server.stores.budgets import Budget, budget_of, budgets, reserved_days
 from server.stores.budgets import caps as caps_table
 from server.stores.db import metadata
+from server.stores.ledger import accounts
 from server.stores.tests import merchants
 
 money_moves = sa.Table(
@@ -280,6 +281,25 @@ async def caps_of(conn: AsyncConnection, scope_id: UUID, *, lock: bool = False) 
     query = sa.select(caps_table.c.day_g, caps_table.c.total_g).where(caps_table.c.scope_id == scope_id)
     row = (await conn.execute(query.with_for_update() if lock else query)).one_or_none()
     return Caps(day_g=row.day_g, total_g=row.total_g) if row else Caps()
+
+
+async def reserved_under(conn: AsyncConnection, scope_id: UUID, day: date) -> tuple[int, int]:
+    """What of a scope is counted under its caps: on this day, and in all (grams)."""
+    row = (
+        await conn.execute(
+            sa.select(
+                sa.func.coalesce(sa.func.sum(reserved_days.c.reserved_g).filter(reserved_days.c.day == day), 0),
+                sa.func.coalesce(sa.func.sum(reserved_days.c.reserved_g), 0),
+            ).where(reserved_days.c.scope_id == scope_id)
+        )
+    ).one()
+    return int(row[0]), int(row[1])
+
+
+async def merchants_total_fen(conn: AsyncConnection) -> int:
+    """What lies on all merchants' accounts together."""
+    total = await conn.scalar(sa.select(sa.func.sum(accounts.c.balance)).where(accounts.c.kind == "merchant"))
+    return int(total or 0)
 
 
 async def lock_scope(conn: AsyncConnection, scope_id: UUID) -> None:

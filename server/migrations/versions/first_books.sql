@@ -299,6 +299,16 @@ CREATE TABLE players (
     CONSTRAINT ck_players_weight_in_range CHECK (weight >= 0 and weight <= 1)
 );
 
+CREATE TABLE prize_liability (
+    variety TEXT NOT NULL,
+    trees BIGINT NOT NULL,
+    applied_g BIGINT NOT NULL,
+    boxes BIGINT NOT NULL,
+    liability_fen BIGINT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_prize_liability PRIMARY KEY (variety)
+);
+
 CREATE TABLE prize_stock (
     variety TEXT NOT NULL,
     region TEXT NOT NULL,
@@ -909,6 +919,8 @@ CREATE INDEX ix_player_sessions_player_id ON player_sessions (player_id);
 CREATE INDEX ix_player_sessions_revoked_at ON player_sessions (revoked_at) WHERE revoked_at IS NOT NULL;
 
 CREATE INDEX ix_players_not_trusted ON players (player_id) WHERE standing != 'trusted';
+
+CREATE INDEX ix_prize_boxes_set_aside ON prize_boxes (variety) WHERE given_back_at IS NULL AND gone_at IS NULL;
 
 CREATE INDEX ix_prize_stock_week ON prize_stock (week, variety, region);
 
