@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,13 +22,14 @@ from server.edge.problems import Problem
 from server.edge.serve import mount, problem_as_json, unknown_is_a_problem
 from server.edge.wire import Call, Route
 from server.stores import staff, tests
-from server.stores.db import reading
+from server.stores.db import reading, transaction
 
 CALLS = Limit("admin", rate_per_s=20, burst=120)
 SIGN_INS = Limit("sign_in", rate_per_s=0.5, burst=20)
 WHO: web.RequestKey[Staff] = web.RequestKey("who", Staff)
 SHELL: web.AppKey[AdminShell] = web.AppKey("shell", AdminShell)
 MAX_UPLOAD_BYTES = 64 * 1024 * 1024
+SEEN_EVERY = timedelta(minutes=5)
 _READS = ("GET", "HEAD")
 _ASSETS = Path(__file__).parent / "console" / "assets"
 
@@ -59,6 +61,10 @@ async def caller_of(request: web.Request, route: Route) -> Staff | None:
         raise Problem("unauthenticated")
     request[WHO] = caller
     await _slow_down(request, CALLS, caller.name)
+    if caller.first and May(route.auth) is not May.ANYONE_SIGNED_IN:
+        if route.media == "text/html":
+            raise web.HTTPSeeOther(pages.here(request, "/ops/me"))
+        raise Problem(caller.first)
     if not caller.may(May(route.auth)) or (caller.read_only and request.method not in _READS):
         raise Problem("role_lacks_permission")
     return caller
@@ -95,16 +101,25 @@ async def _from_cookie(request: web.Request, route: Route) -> Staff | None:
         found = await staff.session_holder(conn, cookie_digest(cookie), shell.clock())
     if found is None:
         return None
-    session_id, csrf, person = found
-    if request.method not in _READS and not _same(request.headers.get("X-CSRF-Token", ""), csrf):
+    if request.method not in _READS and not _same(request.headers.get("X-CSRF-Token", ""), found.csrf):
         raise Problem("csrf_missing")
+    if shell.clock() - found.seen_at > SEEN_EVERY:
+        async with transaction(shell.engine) as conn:
+            await staff.touch_session(conn, found.session_id, shell.clock())
+    person = found.person
+    first = ""
+    if person.password_is_initial:
+        first = "password_is_initial"
+    elif shell.config.mode == "production" and person.merchant_id is None and not found.second_factor:
+        first = "second_factor_needed"
     return Staff(
         person.login,
         frozenset(Role(role) for role in person.roles),
         person.merchant_id,
         user_id=person.user_id,
-        session_id=session_id,
-        csrf=csrf,
+        session_id=found.session_id,
+        csrf=found.csrf,
+        first=first,
     )
 
 

@@ -53,6 +53,18 @@ PERMITTED: dict[Role, frozenset[May]] = {
 }
 
 
+OPERATOR_ROLES = tuple(role for role in Role if role is not Role.MERCHANT)
+ROLE_WORDS: dict[Role, tuple[str, str]] = {
+    Role.MERCHANT: ("商家", "Merchant"),
+    Role.TREASURER: ("财务", "Treasurer"),
+    Role.FULFILMENT: ("履约", "Fulfilment"),
+    Role.REVIEWER: ("审核", "Reviewer"),
+    Role.MERCHANT_MANAGER: ("商家经理", "Merchant manager"),
+    Role.ADMINISTRATOR: ("管理员", "Administrator"),
+    Role.AUDITOR: ("审计", "Auditor"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Staff:
     """Who is calling: a person of the console or the holder of an API key. `merchant_id` bounds what a merchant sees."""
@@ -64,6 +76,8 @@ class Staff:
     session_id: UUID | None = None
     csrf: str = ""
     read_only: bool = False
+    # The refusal that a person gets everywhere until it is done: a password of one's own, a second factor.
+    first: str = ""
 
     def may(self, what: May) -> bool:
         """Whether any of the roles permits this."""

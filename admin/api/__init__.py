@@ -8,6 +8,7 @@ from admin.api import (
     ops_content,
     ops_economy,
     ops_orders,
+    ops_people,
     ops_prizes,
     ops_segments,
     quotes,
@@ -35,4 +36,10 @@ MONEY: tuple[Route, ...] = (
     *ops_segments.ROUTES,
 )
 
-ROUTES: tuple[Route, ...] = (*MERCHANT, *ops_cases.ROUTES, *ops_content.ROUTES, *MONEY)
+PEOPLE: tuple[Route, ...] = (
+    *ops_cases.ROUTES,
+    *ops_content.ROUTES,
+    *ops_people.ROUTES,
+)
+
+ROUTES: tuple[Route, ...] = (*MERCHANT, *MONEY, *PEOPLE)

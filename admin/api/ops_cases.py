@@ -138,14 +138,14 @@ class OpenBody(Wire):
 
     player_ids: list[UUID] = pydantic.Field(min_length=1, max_length=200)
     reasons: list[str] = pydantic.Field(min_length=1, max_length=6)
-    note: str = pydantic.Field(min_length=5, max_length=500)
+    note: str = pydantic.Field(min_length=4, max_length=500)
 
 
 class JudgeBody(Wire):
     """A person's word on a case, and why."""
 
     outcome: Literal["lifted", "upheld"]
-    note: str = pydantic.Field(min_length=5, max_length=500)
+    note: str = pydantic.Field(min_length=4, max_length=500)
 
 
 class JudgedReply(CaseReply):
@@ -158,7 +158,7 @@ class ProposeBody(Wire):
     """Payments to take back, and why. Moves nothing until another person approves."""
 
     transfer_ids: list[UUID] = pydantic.Field(min_length=1, max_length=500)
-    note: str = pydantic.Field(min_length=5, max_length=500)
+    note: str = pydantic.Field(min_length=4, max_length=500)
 
 
 class ProposedReply(Reply):
@@ -170,7 +170,7 @@ class ProposedReply(Reply):
 class ApproveBody(Wire):
     """Why the second person agrees."""
 
-    note: str = pydantic.Field(min_length=5, max_length=500)
+    note: str = pydantic.Field(min_length=4, max_length=500)
 
 
 class TakenBackReply(Reply):
@@ -185,7 +185,7 @@ class AnswerBody(Wire):
     """The answer that the player will read."""
 
     outcome: Literal["lifted", "upheld"]
-    answer: str = pydantic.Field(min_length=5, max_length=500)
+    answer: str = pydantic.Field(min_length=4, max_length=500)
 
 
 class AnsweredReply(AppealReply):

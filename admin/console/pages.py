@@ -72,6 +72,12 @@ class SessionReply(pydantic.BaseModel):
     home: str
 
 
+def here(request: web.Request, path: str) -> str:
+    """An address of this console in the language that was asked for."""
+    lang = request.query.get("lang")
+    return f"{path}?lang={'en' if lang.startswith('en') else 'zh'}" if lang else path
+
+
 def home_of(merchant_id: UUID | None) -> str:
     """Where a person's work begins: a merchant's people see their tests, operators the programme."""
     return "/" if merchant_id else "/ops"
@@ -123,6 +129,7 @@ async def post_sign_in(call: Call) -> web.Response:
         code=call.body.code,
         now=call.now,
         request_id=call.request[REQUEST_ID],
+        agent=call.request.headers.get("User-Agent", ""),
     )
     response = web.json_response({"csrf": signed_in.csrf, "home": home_of(signed_in.merchant_id)})
     response.set_cookie(
@@ -161,7 +168,7 @@ async def get_home(call: Call) -> web.Response:
     """The merchant's tests, newest first. Operators have another beginning."""
     merchant_id = _merchant(call)
     if merchant_id is None:
-        raise web.HTTPSeeOther("/ops?" + call.request.query_string if call.request.query_string else "/ops")
+        raise web.HTTPSeeOther(here(call.request, "/ops"))
     cursor = call.request.query.get("cursor")
     try:
         before = read_cursor(cursor) if cursor else None

@@ -64,7 +64,15 @@ def cookie_digest(cookie: str) -> bytes:
 
 
 async def sign_in(
-    engine: AsyncEngine, vault: Vault, *, login: str, password: str, code: str, now: datetime, request_id: str = ""
+    engine: AsyncEngine,
+    vault: Vault,
+    *,
+    login: str,
+    password: str,
+    code: str,
+    now: datetime,
+    request_id: str = "",
+    agent: str = "",
 ) -> SignedIn:
     """Open a console session. Raises Problem `sign_in_failed`, `locked_out` or `second_factor_wanted`.
 
@@ -75,7 +83,7 @@ async def sign_in(
     if person is not None and person.locked_until is not None and person.locked_until > now:
         raise Problem("locked_out", params={"retry_after_s": int((person.locked_until - now).total_seconds()) + 1})
     # Argon2 is slow on purpose; the event loop does not wait for it.
-    good = await asyncio.to_thread(_verify, person.password_hash if person else _NOBODY, password)
+    good = await asyncio.to_thread(verifies, person.password_hash if person else _NOBODY, password)
     if person is None or not good or person.disabled_at is not None:
         await _failed(engine, person, now)
         raise Problem("sign_in_failed")
@@ -98,6 +106,7 @@ async def sign_in(
             second_factor=person.sealed_totp is not None,
             now=now,
             expires_at=now + SESSION_LIFE,
+            agent=agent,
         )
         await audit.write(
             conn, who=person.login, what="staff.sign_in", object_id=person.user_id, now=now, request_id=request_id
@@ -105,7 +114,8 @@ async def sign_in(
     return SignedIn(cookie, csrf, person.user_id, now + SESSION_LIFE, person.merchant_id)
 
 
-def _verify(password_hash: str, password: str) -> bool:
+def verifies(password_hash: str, password: str) -> bool:
+    """Whether this password made this hash."""
     try:
         return _HASHER.verify(password_hash, password)
     except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
@@ -115,7 +125,11 @@ def _verify(password_hash: str, password: str) -> bool:
 async def _failed(engine: AsyncEngine, person: staff.StaffMember | None, now: datetime) -> None:
     if person is not None:
         async with transaction(engine) as conn:
-            await staff.count_failure(conn, person.user_id, now=now, lock_after=LOCK_AFTER, lock_for=LOCK_FOR)
+            if await staff.count_failure(conn, person.user_id, now=now, lock_after=LOCK_AFTER, lock_for=LOCK_FOR):
+                await audit.write(
+                    conn, who="", what="staff.locked_out", object_id=person.user_id,
+                    after={"login": person.login, "until": (now + LOCK_FOR).isoformat()}, now=now,
+                )  # fmt: skip
 
 
 async def _use_step(engine: AsyncEngine, user_id: UUID, step: int) -> bool:

@@ -99,6 +99,25 @@ CATALOGUE: dict[str, Words] = {
     ),
     "csrf_missing": Words(403, "页面已过期,请刷新后重试。", "This page is out of date; reload it and try again."),
     "role_lacks_permission": Words(403, "你的角色不能做这件事。", "Your role may not do this."),
+    "password_is_initial": Words(
+        403, "请先设置自己的密码(我的账号)。", "Choose a password of your own first (My account)."
+    ),
+    "second_factor_needed": Words(
+        403, "请先设置动态验证码(我的账号)。", "Set up the authenticator first (My account)."
+    ),
+    "second_factor_not_offered": Words(409, "请先扫描新的二维码。", "Ask for a new QR code first."),
+    "code_wrong": Words(
+        422,
+        "验证码不对,请看手机上的时间是否准确,再输入最新的六位数字。",
+        "The code is wrong; check the phone's clock and enter the newest six digits.",
+    ),
+    "password_wrong": Words(422, "现在的密码不对。", "The present password is wrong."),
+    "password_same": Words(422, "新密码和现在的一样。", "The new password is the present one."),
+    "password_weak": Words(422, "这个密码不能用:{why_zh}。", "This password will not do: {why}."),
+    "login_taken": Words(409, "账号“{login}”已被使用。", 'The login "{login}" is taken.'),
+    "last_administrator": Words(
+        409, "至少要留一位管理员;请先让别人成为管理员。", "One administrator must remain; make somebody else one first."
+    ),
     "idempotency_mismatch": Words(
         422,
         "同一个 Idempotency-Key 已用于另一份内容。",

@@ -184,9 +184,10 @@ class Door:
             )  # fmt: skip
         return login
 
-    async def signed_in(self, login: str, password: str = "a long password") -> "Operator":
+    async def signed_in(self, login: str, password: str = "a long password", code: str = "") -> Operator:
         """A console session of this person, as a browser would hold it."""
-        async with self.client.request("POST", "/sign-in", json={"login": login, "password": password}) as reply:
+        body = {"login": login, "password": password, "code": code}
+        async with self.client.request("POST", "/sign-in", json=body) as reply:
             told = await reply.json()
             assert reply.status == 200, told
             cookie = reply.cookies[COOKIE].value

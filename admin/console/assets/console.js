@@ -92,7 +92,7 @@ function signInDialog() {
 // A question in the page: true or false; with `reason`, the words that were typed, or null.
 export function ask(question, { reason = false } = {}) {
   return new Promise((resolve) => {
-    const typed = reason ? element("textarea", { name: "reason", required: true, minlength: "5", maxlength: "500", rows: "2", "aria-labelledby": "ask-title" }) : null;
+    const typed = reason ? element("textarea", { name: "reason", required: true, minlength: "4", maxlength: "500", rows: "2", "aria-labelledby": "ask-title" }) : null;
     const form = element("form", { onsubmit: (event) => {
       event.preventDefault();
       dialog.close("yes");

@@ -1,5 +1,5 @@
 // Forms of the operators' pages: sent as JSON, nothing typed is lost, problems in words; dialogs, and values behind a reason.
-import { ask, call, mark, words } from "./console.js";
+import { ask, call, element, mark, words } from "./console.js";
 
 const AS = {
   int: (text) => Number.parseInt(text.replace(/[\s,，]/g, ""), 10),
@@ -80,6 +80,7 @@ export async function submit(form) {
     const reply = await call(form.dataset.method, path, sends ? body : undefined, { key: form.dataset.key });
     delete form.dataset.key;
     if (!form.dispatchEvent(new CustomEvent("sent", { detail: reply, bubbles: true, cancelable: true }))) return;
+    if (form.dataset.shows) return showOnce(form, reply[form.dataset.shows]);
     form.closest("dialog")?.close();
     const done = form.dataset.done;
     if (done === "stay") {
@@ -97,6 +98,18 @@ export async function submit(form) {
   } finally {
     for (const button of buttons) button.disabled = false;
   }
+}
+
+// What is shown this once stays until its reader says that it is kept.
+function showOnce(form, secret) {
+  const kept = element("button", { type: "button", class: "main", text: words("我已保存,继续", "I have kept it; go on"), onclick: () => location.reload() });
+  form.replaceChildren(
+    element("p", { text: words("只显示这一次,请马上保存:", "Shown this once; keep it now:") }),
+    element("p", { class: "secret", role: "status", text: secret }),
+    kept);
+  form.parentElement.querySelector("[data-close]")?.remove();
+  form.closest("dialog")?.addEventListener("cancel", (event) => event.preventDefault());
+  kept.focus();
 }
 
 document.addEventListener("submit", (event) => {

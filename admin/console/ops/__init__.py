@@ -1,9 +1,13 @@
 """The operators' console: one file per section with its own routes, collected here."""
 
-from admin.console.ops import overview
+from admin.console.ops import me, overview, staff
 from admin.console.ops.sections import SECTIONS
 from server.edge.wire import Route
 
 __all__ = ["ROUTES", "SECTIONS"]
 
-ROUTES: tuple[Route, ...] = (*overview.ROUTES,)
+ROUTES: tuple[Route, ...] = (
+    *overview.ROUTES,
+    *me.ROUTES,
+    *staff.ROUTES,
+)
