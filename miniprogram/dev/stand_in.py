@@ -35,6 +35,7 @@ KINDS = {
     "stage_award": ("成长奖励", "Growth award"),
     "streak": ("连续七天", "Seven days in a row"),
     "consistency": ("认真作答", "Careful choices"),
+    "invite": ("邀请好友", "Inviting a friend"),
 }
 REASONS = {
     "one_sided": ("你几乎总是点同一边。", "You almost always tapped the same side."),
@@ -76,6 +77,9 @@ class Player:
     met: Counter[tuple[str, str]] = field(default_factory=Counter)
     seen_pairs: set[frozenset[str]] = field(default_factory=set)
     replies: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
+    invited_by: str | None = None
+    family_of: str | None = None  # whose tree this player grows
+    expiring: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Refused(Exception):
@@ -118,6 +122,7 @@ class StandIn:
                 web.post("/v1/sessions", self._sessions),
                 web.get("/v1/me", self._me),
                 web.patch("/v1/me", self._patch_me),
+                web.post("/v1/me", self._patch_me),
                 web.delete("/v1/me", self._delete_me),
                 web.get("/v1/me/export", self._export),
                 web.get("/v1/farm", self._farm),
@@ -125,11 +130,15 @@ class StandIn:
                 web.post("/v1/farm/claims", self._claim),
                 web.post("/v1/farm/applications", self._apply),
                 web.post("/v1/farm/harvests", self._harvest),
+                web.post("/v1/farm/family", self._join),
+                web.post("/v1/farm/invitations", self._invited),
                 web.post("/v1/rounds", self._round),
                 web.post("/v1/answers", self._answers),
                 web.get("/v1/wallet", self._wallet),
                 web.get("/v1/redemptions", self._redemptions),
                 web.put("/v1/redemptions/{id}/address", self._address),
+                web.post("/v1/redemptions/{id}/end", self._end),
+                web.post("/v1/redemptions/{id}/damage", self._damage),
                 web.get("/v1/taste", self._taste),
                 web.post("/v1/appeals", self._appeal),
                 web.get("/media/{file}", self._picture),
@@ -299,7 +308,8 @@ class StandIn:
                 "applied_g": player.applied_g, "requirement_g": requirement_g, "missing_g": missing_g,
                 "next_stage": following["stage"] if following else None,
                 "next_stage_at_g": following["at_g"] if following else None,
-                "ripe": missing_g <= 0, "stages": marks,
+                "ripe": missing_g <= 0, "stages": marks, "family_open": index == 0, "prize_set_aside": index >= 3,
+                "boxes": 1 + sum(one.family_of == player.player_id for one in self.players.values()),
             }  # fmt: skip
         days = -(-max(0, missing_g - player.available_g) // 230) if player.choices else None
         return {
@@ -314,9 +324,10 @@ class StandIn:
             "streak": {"days": player.streak_days, "target_days": 7, "bonus_g": 100, "cards": 0},
             "forecast": {"missing_g": missing_g, "days": days} if tree else None,
             "tasks": [
-                {"code": "consistency", "name": name(KINDS["consistency"]), "amount_g": 50, "progress": len(player.choices) % 100, "target": 100, "state": "open"}
+                {"code": "consistency", "name": name(KINDS["consistency"]), "amount_g": 50, "progress": len(player.choices) % 100, "target": 100, "state": "open"},
+                {"code": "invite", "name": name(KINDS["invite"]), "amount_g": 200, "progress": 0, "target": 10, "state": "open"},
             ],
-            "expiring": [],
+            "expiring": player.expiring,
             "varieties": [
                 {"code": code, "name": name(given[:2]), "requirement_g": given[2]} for code, given in VARIETIES.items()
             ],
@@ -328,6 +339,9 @@ class StandIn:
                     "stages": [{"name": mark["stage"], "value": mark["at_g"], "unit": "g"} for mark in marks],
                     "stage_awards": [{"name": mark["stage"], "value": mark["award_g"], "unit": "g"} for mark in marks],
                 },
+                "kinds": [
+                    {"code": "invite", "figures": [{"name": "invite_vetted_votes", "value": 50, "unit": "votes"}]}
+                ],
                 "expiry_days": 180,
                 "wallet_cap_g": 20_000,
             },
@@ -404,10 +418,13 @@ class StandIn:
     async def _harvest(self, request: web.Request) -> web.Response:
         player = self._who(request)
 
-        def harvest(_: dict[str, Any]) -> dict[str, Any]:
+        def harvest(body: dict[str, Any]) -> dict[str, Any]:
             farm = self.farm_of(player)
             if not farm["tree"] or not farm["tree"]["ripe"]:
                 raise Refused(409, "not_ripe")
+            if body.get("donate"):
+                player.variety, player.applied_g = None, 0
+                return {"redemption_id": None, "donated": True, "farm": self.farm_of(player)}
             order = {
                 "redemption_id": str(uuid4()), "variety": player.variety, "state": "address_needed",
                 "variety_name": name(VARIETIES[player.variety or "apple"][:2]), "address": None, "address_editable": True,
@@ -419,6 +436,25 @@ class StandIn:
             return {"redemption_id": order["redemption_id"], "donated": False, "farm": self.farm_of(player)}
 
         return await self._once(request, player, harvest)
+
+    async def _join(self, request: web.Request) -> web.Response:
+        player = self._who(request)
+
+        def join(body: dict[str, Any]) -> dict[str, Any]:
+            planter = self.players.get(body["tree_id"].removeprefix("tree-"))
+            if planter is None or not planter.variety:
+                raise Refused(409, "no_tree")
+            player.variety, player.family_of = planter.variety, planter.player_id
+            return self.farm_of(player)
+
+        return await self._once(request, player, join)
+
+    async def _invited(self, request: web.Request) -> web.Response:
+        player, body = self._who(request), await request.json()
+        if player.invited_by is not None or body["inviter_id"] not in self.players:
+            raise Refused(409, "invited_before")
+        player.invited_by = body["inviter_id"]
+        return web.json_response({"vetted_votes_wanted": 50, "vests_until": rfc3339(self.now)}, status=201)
 
     # --- play
 
@@ -544,6 +580,26 @@ class StandIn:
             raise Refused(422, "phone_unreadable", params={"field": "phone"})
         order |= {"address": address, "state": "pending", "state_name": name(("等待下单", "Waiting to be ordered"))}
         return web.json_response(order)
+
+    def _order(self, request: web.Request) -> dict[str, Any]:
+        for order in self._who(request).orders:
+            if order["redemption_id"] == request.match_info["id"]:
+                return order
+        raise Refused(404, "not_found")
+
+    async def _end(self, request: web.Request) -> web.Response:
+        order = self._order(request)
+        order |= {"state": "cancelled", "state_name": name(("已赠出", "Given away")), "address_editable": False}
+        return web.json_response(order)
+
+    async def _damage(self, request: web.Request) -> web.Response:
+        order, form = self._order(request), await request.post()
+        picture = form["picture"]
+        assert isinstance(picture, web.FileField)
+        assert picture.file.read()
+        report = {"report_id": str(uuid4()), "text": str(form["text"]), "state": "open", "answer": None}
+        order |= {"damage": [report], "damage_until": None}
+        return web.json_response(order, status=201)
 
     async def _appeal(self, request: web.Request) -> web.Response:
         player, body = self._who(request), await request.json()

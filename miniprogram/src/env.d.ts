@@ -23,4 +23,5 @@ declare const my: {
     success: (answer: { authCode: string }) => void;
     fail: (problem: { errorMessage?: string }) => void;
   }): void;
+  uploadFile(options: Record<string, unknown>): void;
 };

@@ -7,6 +7,7 @@ import { ServiceClock } from "@/api/clock";
 import { Once } from "@/api/once";
 import { mayPass, Problem } from "@/api/problem";
 import { readAnswersReply, readFarm, readFarmChange, readRound, readWallet, Unreadable } from "@/api/read";
+import { answerOf, sendHttp } from "@/platform/http";
 import { NoNetwork, type HttpRequest } from "@/platform/types";
 
 import { an_answer, MapStore, type Handler } from "./a_phone";
@@ -18,6 +19,7 @@ function a_client(handle: Handler, { store = new MapStore(), clock = new Service
       requests.push(request);
       return handle(request);
     },
+    upload: ({ url, headers }) => Promise.resolve(handle({ method: "POST", url, headers, timeout_ms: 0 })),
     store, clock, address: "https://play.example", device: () => "d-1", language: () => "zh",
     logInCode: () => Promise.resolve({ platform: "guest", code }),
   });
@@ -192,5 +194,43 @@ describe("what came over the wire", () => {
     });
     expect(page.entries.map((one) => [one.reason, one.amount_g, one.state])).toEqual([["per_vote", 10, "held"], ["fertilizer_applied", -50, null]]);
     expect(page.next_cursor).toBe("51");
+  });
+});
+
+describe("an answer, as the platforms tell it", () => {
+  test("is read by WeChat's names and by Alipay's", () => {
+    const body = { code: "not_found" };
+    const told = [
+      { statusCode: 404, header: { Date: "now" }, data: JSON.stringify(body) },
+      { status: 404, headers: { date: "now" }, data: body },
+    ];
+    for (const one of told) expect(answerOf(one)).toEqual({ status: 404, body, headers: { date: "now" } });
+  });
+
+  const uni = (request: (options: UniApp.RequestOptions & { fail: (problem: object) => void }) => void) => {
+    (globalThis as Record<string, unknown>)["uni"] = { request };
+  };
+
+  test("with a status outside 200-299, which Alipay calls a failure, is still an answer", async () => {
+    uni((options) => options.fail({ error: 19, errorMessage: "http status error", status: 409, headers: {}, data: '{"code":"already_claimed"}' }));
+    expect(await sendHttp({ method: "POST", url: "https://x", headers: {}, timeout_ms: 1 })).toEqual({ status: 409, body: { code: "already_claimed" }, headers: {} });
+  });
+
+  test("that never came is no network", async () => {
+    uni((options) => options.fail({ error: 12, errorMessage: "network error" }));
+    await expect(sendHttp({ method: "GET", url: "https://x", headers: {}, timeout_ms: 1 })).rejects.toBeInstanceOf(NoNetwork);
+  });
+});
+
+describe("a picture that is sent", () => {
+  test("goes out again under a new session where the old one had expired", async () => {
+    let refused = 0;
+    const { client } = a_client((request) => {
+      if (request.url.endsWith("/sessions")) return a_session();
+      return refused++ === 0 ? an_answer(401, { code: "token_expired" }) : an_answer(201, { ok: request.headers["authorization"] });
+    });
+    const sent = (await client.upload("/v1/redemptions/r/damage", { path: "tmp://a.jpg" }, { text: "压坏了" })) as { ok: string };
+    expect(sent.ok).toMatch(/^Bearer token-/);
+    expect(refused).toBe(2);
   });
 });

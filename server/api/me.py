@@ -153,14 +153,18 @@ async def get_export(call: Any) -> web.Response:
 
 ROUTES = (
     Route(method="GET", path="/v1/me", handler=get_me, summary="Own facts", reply=MeReply, problems=(401, 503)),
-    Route(
-        method="PATCH",
-        path="/v1/me",
-        handler=patch_me,
-        summary="Change own facts",
-        body=MeBody,
-        reply=MeReply,
-        problems=(401, 413, 415, 422, 503),
+    # Neither platform's own request knows PATCH (wx.request, my.request), so the same is there under a name they have.
+    *(
+        Route(
+            method=method,
+            path="/v1/me",
+            handler=patch_me,
+            summary="Change own facts",
+            body=MeBody,
+            reply=MeReply,
+            problems=(401, 413, 415, 422, 503),
+        )
+        for method in ("PATCH", "POST")
     ),
     Route(
         method="DELETE", path="/v1/me", handler=delete_me, summary="Delete the account", status=204, problems=(401, 503)

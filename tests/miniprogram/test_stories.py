@@ -1,12 +1,15 @@
 """Stories of players on good days and bad ones, played in Chromium on the web build of the client."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, expect
 
 from tests.miniprogram.phones import LARGE, SMALL, Phone, a_phone
+
+PICTURE = Path(__file__).resolve().parents[2] / "samples" / "summer-dresses" / "red-short-maxi.webp"
 
 
 async def plant_and_play(phone: Phone) -> None:
@@ -359,10 +362,101 @@ async def test_who_has_nothing_to_choose_is_told_why_and_what_else_there_is(
     world.closed_reason = reason
     await phone.open("play")
     await phone.sees(words)
+    await phone.sees("果园里还可以")
+    await phone.sees("领今日 30 克")
     await phone.is_accessible()
     await phone.tap("回果园")
     await phone.sees("选一棵，种下去")
     assert world.calls["POST /v1/rounds"] <= 2  # and is not asked for again and again
+
+
+async def test_a_friend_who_follows_a_link_is_known_to_have_been_invited(browser: Browser, phone: Phone, world: Any):
+    await phone.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await phone.open()
+    await phone.tap("种苹果")
+    await phone.sees("好友认真选满 50 次后到账")
+    await phone.tap("邀请好友")
+    await phone.sees("链接已复制")
+    link = (await phone.page.evaluate("navigator.clipboard.readText()")).split()[-1]
+    host = world.only_player()
+    assert link == f"{phone.url}#/pages/orchard/index?by={host.player_id}"
+    async with a_phone(browser, phone.url) as friend:
+        await friend.page.goto(link)
+        await friend.sees("选一棵，种下去")
+        await friend.page.wait_for_load_state("networkidle")
+        assert [one.invited_by for one in world.players.values()] == [None, host.player_id]
+        assert not {key for key in await friend.kept() if key in ("by", "asked")}
+
+
+async def test_a_family_grows_one_tree(browser: Browser, phone: Phone, world: Any):
+    await phone.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await phone.open()
+    await phone.tap("种苹果")
+    await phone.tap("和家人一起种")
+    await phone.sees("链接已复制")
+    link = (await phone.page.evaluate("navigator.clipboard.readText()")).split()[-1]
+    async with a_phone(browser, phone.url) as mother:
+        await mother.page.goto(link)
+        await mother.sees("家人邀请你一起种")
+        await mother.is_accessible()
+        await mother.tap("一起种")
+        await mother.sees("苹果树 · 种子")
+        await mother.does_not_see("家人邀请你一起种")
+    host, joined = world.players.values()
+    assert joined.family_of == host.player_id
+    await phone.page.reload()
+    await phone.sees("2 人一起种，一人一箱")
+
+
+async def test_a_box_can_be_given_to_those_who_need_it(phone: Phone, world: Any):
+    await phone.open()
+    await phone.tap("种苹果")
+    player = world.only_player()
+    player.applied_g = 9_000
+    await phone.page.reload()
+    await phone.tap("送给需要的人")
+    await phone.sees("送出后不能收回")
+    await phone.is_accessible()
+    await phone.page.keyboard.press("Escape")
+    await phone.does_not_see("送出后不能收回")
+    await phone.tap("送给需要的人")
+    await phone.tap("送出这一箱")
+    await phone.sees("送出去了，谢谢你")
+    assert player.orders == []
+    assert player.variety is None
+
+
+async def test_spoilt_fruit_is_reported_with_a_picture(phone: Phone, world: Any):
+    await phone.open()
+    await phone.tap("种苹果")
+    player = world.only_player()
+    player.applied_g = 9_000
+    await phone.page.reload()
+    await phone.tap("收获")
+    await phone.sees("送达 90 天后删除")
+    player.orders[0] |= {"state": "delivered", "damage_until": "2099-12-05T04:00:00Z", "address_editable": False}
+    await phone.open("prizes")
+    await phone.tap("水果坏了？")
+    await phone.sees("12-05 前可以报告")
+    await phone.is_accessible()
+    await phone.tap("提交")
+    await phone.sees("请先选一张照片")
+    async with phone.page.expect_file_chooser() as chooser:
+        await phone.tap("拍照或选照片")
+    await (await chooser.value).set_files(PICTURE)
+    await phone.page.get_by_label("坏成什么样").fill("压坏了 6 个")
+    await phone.tap("提交", exact=True)
+    await phone.sees("坏果正在核实")
+    assert player.orders[0]["damage"][0]["text"] == "压坏了 6 个"
+
+
+async def test_fertilizer_that_will_expire_is_announced_with_its_day(phone: Phone, world: Any):
+    await phone.open()
+    await phone.tap("种苹果")
+    await phone.sees("苹果树 · 种子")
+    world.only_player().expiring = [{"expires_on": "2026-12-05", "amount_g": 120}]
+    await phone.page.reload()
+    await phone.sees("120 克肥料 12-05 过期，施到树上就不会过期")
 
 
 async def test_consent_is_given_tag_by_tag_and_withdrawn(phone: Phone, world: Any):

@@ -91,6 +91,12 @@ export interface Tree {
   next_stage_at_g: number | null;
   ripe: boolean;
   stages: StageMark[];
+  /** Boxes that it bears: one for each who grows it. */
+  boxes: number;
+  /** Whether one more of the family may still join. */
+  family_open: boolean;
+  /** Whether this player's box is set aside in the stock already. */
+  prize_set_aside: boolean;
 }
 
 export interface Variety {
@@ -142,6 +148,8 @@ export interface Farm {
   choice_g: number;
   paid_choices_left_today: number;
   forecast: { missing_g: number; days: number | null } | null;
+  /** What a friend's coming brings, and after how many of the friend's own choices; null where no more are rewarded. */
+  invite: { amount_g: number; votes: number } | null;
   tasks: Task[];
   notices: Notice[];
   rules: Rules;
@@ -187,6 +195,16 @@ export interface Redemption {
   address: Address | null;
   address_editable: boolean;
   substitutes: Variety[];
+  /** Until when damage can be reported; null where it cannot. */
+  damage_until: string | null;
+  damage: Damage[];
+}
+
+export interface Damage {
+  report_id: string;
+  text: string;
+  state: string;
+  answer: string | null;
 }
 
 export interface Address {

@@ -172,6 +172,9 @@ function readTree(value: unknown): Tree | null {
     next_stage_at_g: wholeOrNull(body["next_stage_at_g"]),
     ripe: body["ripe"] === true,
     stages: readStageMarks(body["stages"]),
+    boxes: whole(body["boxes"], 1),
+    family_open: body["family_open"] === true,
+    prize_set_aside: body["prize_set_aside"] === true,
   };
 }
 
@@ -225,6 +228,14 @@ function readRules(value: unknown): Rules {
   };
 }
 
+function readInvite(tasks: Task[], rules: unknown): Farm["invite"] {
+  const task = tasks.find((one) => one.code === "invite" && !one.done);
+  if (!task) return null;
+  const kind = list(fields(rules)?.["kinds"]).map(fields).find((one) => one?.["code"] === "invite");
+  const votes = list(kind?.["figures"]).map(fields).find((one) => one?.["name"] === "invite_vetted_votes");
+  return { amount_g: task.amount_g, votes: whole(votes?.["value"]) };
+}
+
 function readNotice(value: unknown): Notice | null {
   const body = fields(value);
   if (!body || typeof body["kind"] !== "string") return null;
@@ -257,6 +268,7 @@ export function readFarm(value: unknown): Farm {
   const standing = fields(body["standing"]) ?? {};
   const rules = readRules(body["rules"]);
   const choice_g = whole(choices["each_g"], 10);
+  const tasks = list(body["tasks"]).map(readTask).filter(present);
   return {
     tree: readTree(body["tree"]),
     varieties: list(body["varieties"]).map(readVariety).filter(present),
@@ -269,7 +281,8 @@ export function readFarm(value: unknown): Farm {
     choice_g,
     paid_choices_left_today: whole(choices["left"]),
     forecast: forecast ? { missing_g: whole(forecast["missing_g"]), days: wholeOrNull(forecast["days"]) } : null,
-    tasks: list(body["tasks"]).map(readTask).filter(present),
+    invite: readInvite(tasks, body["rules"]),
+    tasks,
     notices: [
       ...list(body["notices"]).map(readNotice).filter(present),
       ...list(body["expiring"]).flatMap((one) => {
@@ -361,6 +374,12 @@ function readRedemption(value: unknown): Redemption | null {
       : null,
     address_editable: body["address_editable"] === true,
     substitutes: list(body["substitutes"]).map(readVariety).filter(present),
+    damage_until: textOrNull(body["damage_until"]),
+    damage: list(body["damage"]).flatMap((one) => {
+      const found = fields(one);
+      if (!found) return [];
+      return [{ report_id: text(found["report_id"]), text: text(found["text"]), state: text(found["state"]), answer: textOrNull(found["answer"]) }];
+    }),
   };
 }
 

@@ -1,5 +1,7 @@
 // The calls of the player's API, one function each.
 
+import type { PickedPicture } from "@/platform/types";
+
 import type { Client } from "./client";
 import type { Address, Answer, AnswersReply, Farm, FarmChange, Me, Redemption, Round, Taste, WalletPage } from "./contract";
 import { readAnswersReply, readFarm, readFarmChange, readMe, readRedemptions, readRound, readTaste, readWallet } from "./read";
@@ -37,8 +39,18 @@ export class Service {
     return this.farmAfter(this.client.call("POST", "/v1/farm/applications", { body: { times }, key }));
   }
 
-  harvest(key: string): Promise<FarmChange> {
-    return this.farmAfter(this.client.call("POST", "/v1/farm/harvests", { body: {}, key }));
+  /** A box for one's own door, or, with `donate`, for those who need it. */
+  harvest(key: string, donate: boolean): Promise<FarmChange> {
+    return this.farmAfter(this.client.call("POST", "/v1/farm/harvests", { body: donate ? { donate } : {}, key }));
+  }
+
+  joinFamily(tree_id: string, key: string): Promise<FarmChange> {
+    return this.farmAfter(this.client.call("POST", "/v1/farm/family", { body: { tree_id }, key }));
+  }
+
+  /** Says who brought this player here. */
+  async invitedBy(inviter_id: string, key: string): Promise<void> {
+    await this.client.call("POST", "/v1/farm/invitations", { body: { inviter_id }, key });
   }
 
   async wallet(cursor: string | null): Promise<WalletPage> {
@@ -62,6 +74,10 @@ export class Service {
     await this.client.call("POST", `/v1/redemptions/${encodeURIComponent(redemption_id)}/end`, { body: { how }, key });
   }
 
+  async reportDamage(redemption_id: string, picture: PickedPicture, text: string): Promise<void> {
+    await this.client.upload(`/v1/redemptions/${encodeURIComponent(redemption_id)}/damage`, picture, { text });
+  }
+
   async taste(): Promise<Taste> {
     return readTaste(await this.client.call("GET", "/v1/taste"));
   }
@@ -71,7 +87,7 @@ export class Service {
   }
 
   async changeMe(change: FactsChange): Promise<Me> {
-    return readMe(await this.client.call("PATCH", "/v1/me", { body: change }));
+    return readMe(await this.client.call("POST", "/v1/me", { body: change }));
   }
 
   exportMe(): Promise<unknown> {

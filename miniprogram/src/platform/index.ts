@@ -2,9 +2,9 @@
 
 import type { PlatformName } from "./types";
 
-export { sendHttp } from "./http";
+export { sendHttp, uploadHttp } from "./http";
 export { deviceId, forgetGuest, logInCode } from "./login";
-export { fetchPicture } from "./pictures";
+export { fetchPicture, pickPicture } from "./pictures";
 export {
   buzz,
   copyText,
@@ -13,16 +13,17 @@ export {
   goBack,
   handOver,
   isPressKey,
+  onEscape,
   onNetwork,
   onSurroundingsChange,
   screenFacts,
   ticks_ms,
   type PagePath,
 } from "./screen";
-export { shareCard, shareNow } from "./share";
+export { shareCard, shareNow, sharedAs, type Shared } from "./share";
 export { phoneStore } from "./store";
 export { NoNetwork } from "./types";
-export type { HttpAnswer, HttpRequest, LogInCode, PlatformName, ScreenFacts, Send, Store } from "./types";
+export type { HttpAnswer, HttpRequest, LogInCode, PickedPicture, PlatformName, ScreenFacts, Send, Store, Upload } from "./types";
 
 export function platformName(): PlatformName {
   // #ifdef MP-WEIXIN

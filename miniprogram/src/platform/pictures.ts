@@ -1,4 +1,34 @@
-// Pictures: fetched ahead so that they are on the phone before they are wanted.
+// Pictures: fetched ahead so that they are on the phone before they are wanted; and the player's own, for a report.
+
+import type { PickedPicture } from "./types";
+
+/** Lets the player pick or take one picture; null where they would rather not. */
+export function pickPicture(): Promise<PickedPicture | null> {
+  return new Promise((resolve) => {
+    const fail = () => resolve(null);
+    // #ifdef MP-WEIXIN
+    uni.chooseMedia({
+      count: 1,
+      mediaType: ["image"],
+      sizeType: ["compressed"],
+      success: (answer) => resolve(picked(answer.tempFiles[0]?.tempFilePath)),
+      fail,
+    });
+    // #endif
+    // #ifndef MP-WEIXIN
+    uni.chooseImage({
+      count: 1,
+      sizeType: ["compressed"],
+      success: (answer) => resolve(picked([answer.tempFilePaths].flat()[0])),
+      fail,
+    });
+    // #endif
+  });
+}
+
+function picked(path: string | undefined): PickedPicture | null {
+  return path ? { path } : null;
+}
 
 /** Resolves with the address to show once the picture is on the phone; rejects when it cannot be had. */
 export function fetchPicture(url: string): Promise<string> {

@@ -134,6 +134,20 @@ export function isPressKey(event: unknown): boolean {
   return true;
 }
 
+/** Calls back when the Escape key is pressed, where there are keys; returns what ends it. */
+export function onEscape(callback: () => void): () => void {
+  // #ifdef H5
+  const listen = (event: KeyboardEvent) => {
+    if (event.key === "Escape") callback();
+  };
+  window.addEventListener("keydown", listen);
+  return () => window.removeEventListener("keydown", listen);
+  // #endif
+  // #ifndef H5
+  return () => void callback;
+  // #endif
+}
+
 /** Milliseconds that only ever grow, whatever happens to the phone's clock. */
 export function ticks_ms(): number {
   return typeof performance !== "undefined" && typeof performance.now === "function" ? performance.now() : Date.now();

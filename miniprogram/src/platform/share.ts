@@ -7,15 +7,24 @@ export interface Shared {
   path: string;
 }
 
-/** For the pages' onShareAppMessage: the same words for every platform. */
-export function shareCard(title: string): Shared {
-  return { title, path: "/pages/orchard/index" };
+const PATH = "/pages/orchard/index";
+
+/** For the pages' onShareAppMessage: the same words for every platform. `query` begins with a question mark, or is empty. */
+export function shareCard(title: string, query = ""): Shared {
+  return { title, path: PATH + query };
+}
+
+/** Which button of the page opened the share sheet; empty for the platform's own menu. */
+export function sharedAs(options: unknown): string {
+  const target = (options as { target?: { dataset?: { what?: unknown } } | null } | undefined)?.target;
+  const what = target?.dataset?.what;
+  return typeof what === "string" ? what : "";
 }
 
 /** Where a button can open the share sheet by itself; elsewhere the button carries open-type="share". */
-export async function shareNow(title: string): Promise<"shared" | "copied" | "failed"> {
+export async function shareNow({ title, path }: Shared): Promise<"shared" | "copied" | "failed"> {
   // #ifdef H5
-  const url = location.href.split("#")[0] ?? location.href;
+  const url = `${location.href.split("#")[0]}#${path}`;
   if (typeof navigator.share === "function") {
     try {
       await navigator.share({ title, url });
@@ -27,6 +36,6 @@ export async function shareNow(title: string): Promise<"shared" | "copied" | "fa
   return (await copyText(`${title} ${url}`)) ? "copied" : "failed";
   // #endif
   // #ifndef H5
-  return Promise.resolve(title ? "shared" : "failed");
+  return Promise.resolve(title && path ? "shared" : "failed");
   // #endif
 }

@@ -15,8 +15,9 @@ export const phoneStore: Store = {
   },
   set(key, value) {
     try {
-      uni.setStorageSync(PREFIX + key, value);
-      return true;
+      // WeChat and browsers throw where the phone is full; Alipay returns an error instead
+      const said = uni.setStorageSync(PREFIX + key, value) as unknown as { error?: unknown } | undefined;
+      return !said?.error;
     } catch {
       return false; // full, or storage is off in this browser
     }

@@ -3,7 +3,8 @@
 export type PlatformName = "h5" | "wechat" | "alipay";
 
 export interface HttpRequest {
-  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** Neither wx.request nor my.request knows PATCH, so there is none here. */
+  method: "GET" | "POST" | "PUT" | "DELETE";
   url: string;
   headers: Record<string, string>;
   body?: unknown;
@@ -27,6 +28,22 @@ export class NoNetwork extends Error {
 }
 
 export type Send = (request: HttpRequest) => Promise<HttpAnswer>;
+
+/** A picture of the player's, as the platform names it until the app is closed. */
+export interface PickedPicture {
+  path: string;
+}
+
+export interface UploadRequest {
+  url: string;
+  headers: Record<string, string>;
+  /** Sent as the form's part `picture`. */
+  picture: PickedPicture;
+  texts: Record<string, string>;
+  timeout_ms: number;
+}
+
+export type Upload = (request: UploadRequest) => Promise<HttpAnswer>;
 
 /** A few hundred short texts that outlive the app. Setting may fail where the phone is full; nothing else throws. */
 export interface Store {

@@ -9,7 +9,7 @@ import { Once, randomKey } from "@/api/once";
 import { Problem } from "@/api/problem";
 import { readFarm } from "@/api/read";
 import { Service } from "@/api/service";
-import { deviceId, fetchPicture, forgetGuest, logInCode, NoNetwork, onNetwork, phoneStore, screenFacts, sendHttp, serviceAddress } from "@/platform";
+import { deviceId, fetchPicture, forgetGuest, logInCode, NoNetwork, onNetwork, phoneStore, screenFacts, sendHttp, serviceAddress, uploadHttp } from "@/platform";
 import { Deck, type Pair } from "@/play/deck";
 import { Outbox, type OutboxState, type Waiting } from "@/play/outbox";
 
@@ -18,6 +18,7 @@ import { language } from "./settings";
 const clock = new ServiceClock();
 export const client = new Client({
   send: sendHttp,
+  upload: uploadHttp,
   store: phoneStore,
   clock,
   address: serviceAddress(),

@@ -11,6 +11,11 @@ export function percentOfPermille(permille: number): string {
   return `${Math.round(permille / 10)}%`;
 }
 
+/** "2026-11-22" or a moment of that day -> "11-22". */
+export function day(at: string | null): string {
+  return at ? at.slice(5, 10) : "";
+}
+
 /** "2026-11-22T03:04:05Z" -> "11-22 11:04" in the phone's own time. */
 export function moment(at: string | null): string {
   if (!at) return "";

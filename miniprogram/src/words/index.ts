@@ -8,7 +8,7 @@ import { en } from "./en";
 import { zh, type Words } from "./zh";
 
 export type { Words };
-export { grams, moment, percentOfPermille } from "./figures";
+export { day, grams, moment, percentOfPermille } from "./figures";
 
 export type Language = "zh" | "en";
 
