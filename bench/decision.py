@@ -38,7 +38,7 @@ DELTA = 0.1
 KEEP = {4: 2, 12: 3, 30: 6, 60: 10}
 # Votes to play and worlds, by number of styles; the second world count is for the uniform deal.
 BEST_VOTES = {4: 1200, 12: 3600, 30: 5000, 60: 6000}
-TOP_VOTES = {4: 900, 12: 3600, 30: 7000, 60: 12000}
+TOP_VOTES = {4: 900, 12: 3600, 30: 7000, 60: 18000}
 UNIFORM_VOTES = {4: 1600, 12: 8000, 30: 20000, 60: 40000}
 WORLDS = {4: 900, 12: 400, 30: 150, 60: 60}
 GOALS = {  # the figures that were set as goals
@@ -390,19 +390,21 @@ def probes(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         "colluders 20 %": simulate.Crowd(colluder=0.2),
         "camouflaged 20 %": simulate.Crowd(camouflaged=0.2),
     }
-    for name, crowd in crowds.items():
-        for votes in (2000, 3000):
+    for n, votes in ((4, 2000), (12, 1000), (12, 2000), (12, 3000)):
+        if n not in arguments.n:
+            continue
+        for name, crowd in crowds.items():
             hits = []
             for rep in range(worlds(arguments, 200)):
-                rng = np.random.default_rng([arguments.seed, 6, rep])
-                world = simulate.realistic(12, rng)
+                rng = np.random.default_rng([arguments.seed, 6, n, rep])
+                world = simulate.realistic(n, rng)
                 pushed = "coll" in name or "camo" in name
                 # Who is pushed became leader by it: the target. Who is not, leads by merit.
                 leader = world.target if pushed else int(np.argmax(world.mean_strength))
-                world = replace(world, crowd=crowd, minority_taste=0.6 * rng.standard_normal((1, 12)))
+                world = replace(world, crowd=crowd, minority_taste=0.6 * rng.standard_normal((1, n)))
                 hits.append(_probed(world, leader, votes, rng))
             share = float(np.mean(hits))
-            rows.append({"crowd": name, "votes": votes, "tests": len(hits), "flagged": share,
+            rows.append({"n": n, "crowd": name, "votes": votes, "tests": len(hits), "flagged": share,
                          "standard_error": float(np.sqrt(max(share, 0.005) * (1 - share) / len(hits)))})  # fmt: skip
     return rows
 

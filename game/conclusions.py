@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from game.confirmation import Confirmation
 from game.style_test import Style, StyleTest
 from ranking.scores import Scores
 from ranking.stopping import Decision
@@ -36,7 +37,7 @@ STATUS_WORDS = {
     DecisionStatus.NO_DATA: ("还没有投票", "No votes yet"),
     DecisionStatus.COLLECTING: ("收集中,还不能下结论", "Collecting; too early to say"),
     DecisionStatus.READY: ("可以决定了", "Ready to decide"),
-    DecisionStatus.REVIEW: ("已结束,但把握不足,请人工判断", "Ended without enough certainty; judge for yourself"),
+    DecisionStatus.REVIEW: ("已结束,请人工判断", "Ended; judge for yourself"),
     DecisionStatus.UNHEALTHY: ("数据异常,请先检查", "The data are not healthy; look into it first"),
 }
 VERDICT_WORDS = {
@@ -147,6 +148,20 @@ def sides_are_uneven(sides: Sequence[tuple[int, int]]) -> bool:
     return statistic > len(shown) + 6.0 * math.sqrt(2.0 * len(shown)) and worst > 0.1
 
 
+def mix_note(names: Sequence[str], weights: Sequence[float], votes: Sequence[float]) -> Ailment:
+    """Whom the ranking is for, where several audiences have quotas: their weights beside their part of the votes."""
+    total = max(sum(votes), 1.0)
+    told_zh, told_en = [], []
+    for name, weight, given in zip(names, weights, votes, strict=True):
+        told_zh.append(f"{name} {100 * weight:.0f}%(投票占 {100 * given / total:.0f}%)")
+        told_en.append(f"{name} {100 * weight:.0f} % ({100 * given / total:.0f} % of the votes)")
+    return Ailment(
+        "weighted_by_quota",
+        f"排名按您设定的人群比例加权:{'、'.join(told_zh)};人少的一方不会被淹没。",
+        f"The ranking weighs audiences by your quotas: {', '.join(told_en)}. Whoever votes little is not outvoted.",
+    )
+
+
 def notes(test: StyleTest, decision: Decision, polarised: Sequence[int]) -> tuple[Ailment, ...]:
     """What is worth knowing beside the verdicts: styles that are as good as each other, that split, or that compete."""
     said = []
@@ -194,14 +209,25 @@ def _only_difference(one: Style, other: Style) -> str | None:
 
 
 def status_of(
-    decision: Decision | None, health: Health, ills: Sequence[Ailment], *, reached: bool, ended: bool
+    decision: Decision | None,
+    health: Health,
+    ills: Sequence[Ailment],
+    *,
+    reached: bool,
+    ended: bool,
+    confirmation: Confirmation | None = None,
 ) -> DecisionStatus:
-    """The status word of a test. `reached`: the goal's own rule fired; `ended`: nothing more will be asked."""
+    """The status word of a test. `reached`: the goal's own rule fired; `ended`: nothing more will be asked.
+
+    With a `confirmation` due, a test is ready when it has passed, and a matter for people when it was flagged.
+    """
     if health.votes == 0 or decision is None:
         return DecisionStatus.NO_DATA
     if ills:
         return DecisionStatus.UNHEALTHY
-    if reached:
+    if reached and confirmation is not None and confirmation.flagged:
+        return DecisionStatus.REVIEW
+    if reached and (confirmation is None or confirmation.over):
         return DecisionStatus.READY
     return DecisionStatus.REVIEW if ended else DecisionStatus.COLLECTING
 

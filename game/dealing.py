@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2s
 from uuid import UUID
 
 import numpy as np
 
+from game.confirmation import Probe
 from game.segments import PlayerFacts
 from game.style_test import StyleTest
 from ranking.pairing import AllPairsPlayed, Planner
@@ -15,27 +17,56 @@ from ranking.pairing import AllPairsPlayed, Planner
 GOLD_SHARE = 0.05
 MAX_ROUND = 20
 
+LEAST_APPETITE = 0.1
+APPETITE_SLACK = 1.5
+
 Pair = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """An open test as dealing sees it. `planner` keeps its own state; `urgency` is how much more it wants votes."""
+    """An open test as dealing sees it; `urgency` is how much more it wants votes than others.
+
+    `planners` keep their own state: one for each segment of the audience, or one for all. `appetites`: the part of each
+    segment's players that is dealt now (all, where nothing is said). `probe`: the confirmation of its winner, if the
+    test has come so far.
+    """
 
     test: StyleTest
-    planner: Planner
+    planners: tuple[Planner, ...]
     urgency: float = 1.0
     snapshot: int = 0
+    appetites: tuple[float, ...] = ()
+    probe: Probe | None = None
+
+    def planner(self, segment: int) -> Planner:
+        """The planner of a segment."""
+        return self.planners[segment] if segment < len(self.planners) else self.planners[0]
+
+    def wants(self, player_id: UUID, segment: int) -> bool:
+        """Whether this player is among those of his segment that are dealt now.
+
+        By his number and the test's, not by dice: asking again does not help, and who plays goes on playing while the
+        appetite lasts.
+        """
+        if segment >= len(self.appetites) or self.appetites[segment] >= 1.0:
+            return True
+        digest = blake2s(player_id.bytes + self.test.test_id.bytes, digest_size=4).digest()
+        return int.from_bytes(digest, "big") < self.appetites[segment] * 2**32
 
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A player as dealing sees one: facts, the merchants that he must not judge, and the pairs that he has met."""
+    """A player as dealing sees one: facts, the merchants that he must not judge, and the pairs that he has met.
+
+    `probed`: those of the pairs, by test, that belonged to the confirmation of a winner.
+    """
 
     player_id: UUID
     facts: PlayerFacts
     barred_merchants: frozenset[UUID] = frozenset()
     met: Mapping[UUID, Collection[Pair]] = field(default_factory=dict)
+    probed: Mapping[UUID, Collection[Pair]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +81,23 @@ class Dealt:
     probability: float
     gold: bool
     snapshot: int
+    probe: bool = False
+
+
+def appetites(worth: Sequence[float], votes: Sequence[float], *, least_votes: float) -> tuple[float, ...]:
+    """The part of each segment's players that a test with quotas is to be dealt to, between `LEAST_APPETITE` and 1.
+
+    `worth`: what the next vote of a segment brings the decision; `votes`: what it has given. Who has given less than
+    `least_votes` is always dealt, so that every segment is seen; of the others those whose votes bring less than two
+    thirds of the best one's wait for them, since a vote costs the merchant the same whoever gives it. None falls silent.
+    """
+    most = max(worth, default=0.0)
+    if most <= 0.0:
+        return (1.0,) * len(worth)
+    return tuple(
+        1.0 if given < least_votes else min(1.0, max(LEAST_APPETITE, APPETITE_SLACK * value / most))
+        for value, given in zip(worth, votes, strict=True)
+    )
 
 
 def eligible(tables: Sequence[Table], seat: Seat) -> list[tuple[Table, int]]:
@@ -57,7 +105,9 @@ def eligible(tables: Sequence[Table], seat: Seat) -> list[tuple[Table, int]]:
     found = []
     for table in tables:
         segment = table.test.audience.match(seat.facts)
-        if segment is not None and table.test.merchant_id not in seat.barred_merchants:
+        if segment is None or table.test.merchant_id in seat.barred_merchants:
+            continue
+        if table.wants(seat.player_id, segment):
             found.append((table, segment))
     return found
 
@@ -79,21 +129,33 @@ def deal(tables: Sequence[Table], seat: Seat, *, size: int, rng: np.random.Gener
 
 
 def _from_table(table: Table, segment: int, seat: Seat, size: int, rng: np.random.Generator) -> list[Dealt]:
-    met = {(min(pair), max(pair)) for pair in seat.met.get(table.test.test_id, ())}
+    met = {_ordered(pair) for pair in seat.met.get(table.test.test_id, ())}
+    probed = {_ordered(pair) for pair in seat.probed.get(table.test.test_id, ())}
     shown: Counter[int] = Counter()
     n_ranked = len(table.test.ranked)
     dealt: list[Dealt] = []
     while len(dealt) < size:
-        gold = _gold_pair(table.test, met, rng) if rng.random() < GOLD_SHARE else None
+        checked = table.probe is None and rng.random() < GOLD_SHARE
+        gold = _gold_pair(table.test, met, rng) if checked else None
         if gold is not None:
             left, right = gold if rng.random() < 0.5 else gold[::-1]
             dealt.append(Dealt(table.test, left, right, segment, False, 0.0, True, table.snapshot))
             met.add(gold)
             continue
-        try:
-            choice = table.planner.deal_logged(seat.player_id.hex, {pair for pair in met if pair[1] < n_ranked}, shown)
-        except AllPairsPlayed:
-            break
+        planner = table.planner(segment)
+        if table.probe is not None:
+            found = table.probe.next_pair(seat.player_id, met, probed, rng)
+            if found is None:
+                break
+            pair, chance = found
+            choice = planner.show(*pair, seat.player_id.hex, probability=chance)
+            probed.add(pair)
+        else:
+            ranked = {pair for pair in met if pair[1] < n_ranked}
+            try:
+                choice = planner.deal_logged(seat.player_id.hex, ranked, shown)
+            except AllPairsPlayed:
+                break
         dealt.append(
             Dealt(
                 table.test,
@@ -104,11 +166,16 @@ def _from_table(table: Table, segment: int, seat: Seat, size: int, rng: np.rando
                 choice.probability,
                 False,
                 table.snapshot,
+                table.probe is not None,
             )
         )
-        met.add((min(choice.pair), max(choice.pair)))
+        met.add(_ordered(choice.pair))
         shown.update(choice.pair)
     return dealt
+
+
+def _ordered(pair: Pair) -> Pair:
+    return min(pair), max(pair)
 
 
 def _gold_pair(test: StyleTest, met: Collection[Pair], rng: np.random.Generator) -> Pair | None:

@@ -134,6 +134,20 @@ class Audience:
     def names(self) -> tuple[str, ...]:
         return tuple(quota.segment.name for quota in self.quotas)
 
+    @property
+    def weights(self) -> tuple[float, ...] | None:
+        """The part of each segment in the answer, summing to 1; None where no quota was set.
+
+        Segments without a quota share alike what the others leave; where nothing is left, they are not answered for.
+        """
+        shares = [quota.share_permille for quota in self.quotas]
+        if not any(shares):
+            return None
+        silent = shares.count(0)
+        rest = 1000 - sum(shares)
+        parts = [share if share or not silent else rest / silent for share in shares]
+        return tuple(part / sum(parts) for part in parts)
+
     def match(self, facts: PlayerFacts) -> int | None:
         """The index of the first segment that holds for these facts, or None when the test is not for this player."""
         for index, quota in enumerate(self.quotas):

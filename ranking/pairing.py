@@ -270,19 +270,27 @@ class Planner:
         self._mu = np.zeros(self._rows)
         self._posterior = self._prior.copy()
         self._posterior_version = -1
-        self._restricted: frozenset[int] = frozenset()
+        self._aim: tuple[Floats, Floats] | None = None
         self._open_pairs(range(self.n_items))
         self._renew()
 
     # ---- what others tell the planner ------------------------------------------------------------------------
 
-    def update(self, scores: ScoresLike, *, in_flight: Iterable[tuple[int, int]] | None = None) -> None:
+    def update(
+        self,
+        scores: ScoresLike,
+        *,
+        in_flight: Iterable[tuple[int, int]] | None = None,
+        decided_on: ScoresLike | None = None,
+    ) -> None:
         """Take a new fit; what was planned from the old one is forgotten, what is still in flight is kept.
 
         `scores.strength` (n,) and `scores.posterior_covariance` (n, n) are read, stacked over audiences when there are
         several. Which deals are still unanswered is either told (`in_flight`, pairs of items in any order; rows of the
         stacked numbering when there are several audiences) or inferred: as many of the oldest open deals are taken for
         answered as `scores.n_votes` has grown. A service of several processes should tell.
+        `decided_on`: the strengths that the decision is made on where they are not those of this audience (a clientele
+        of several); which contrasts are open is then read there, and what a vote is worth to them from `scores`.
         Raises `PlannerRefused` when sizes do not fit or a number is not finite; the planner then stays as it was.
         """
         mu = np.asarray(scores.strength, dtype=np.float64).ravel()
@@ -293,6 +301,7 @@ class Planner:
             )
         if not (np.isfinite(mu).all() and np.isfinite(covariance).all()):
             raise PlannerRefused(reason="the fit holds a strength or covariance that is not finite")
+        aim = None if decided_on is None else self._aim_of(decided_on)
         if in_flight is not None:
             self._open.clear()
             self._open_by_code.clear()
@@ -308,6 +317,7 @@ class Planner:
             self._votes_seen = float(votes)
         self._mu = mu.copy()
         self._posterior = covariance.copy()
+        self._aim = aim
         self.version += 1
         self._queue.clear()
         self._renew()
@@ -399,6 +409,25 @@ class Planner:
             memory.note(code, low, high, base)
         left, right = (low - base, high - base) if low_left else (high - base, low - base)
         return Deal(left, right, voter, chosen.probability, chance, chosen.explored, self.version, segment)
+
+    def show(self, first: int, second: int, voter: int | str, *, probability: float, segment: int = 0) -> Deal:
+        """Deal this very pair, which somebody else has chosen with this probability; sides and shows are kept even.
+
+        Raises `PlannerRefused` for styles that are not two of the test.
+        """
+        base = segment * self.n_items
+        self._check_row(base + first)
+        self._check_row(base + second)
+        if first == second or not 0 <= segment < self.segments:
+            raise PlannerRefused(reason=f"styles {first} and {second} in audience {segment} are no pair")
+        low, high = base + min(first, second), base + max(first, second)
+        code = low * self._rows + high
+        self._note_open(code)
+        self._shown[low] += 1
+        self._shown[high] += 1
+        low_left, chance = self._toss(low, high, code)
+        left, right = (low - base, high - base) if low_left else (high - base, low - base)
+        return Deal(left, right, voter, probability, chance, False, self.version, segment)
 
     def plan(self, n: int = QUEUE, *, segment: int = 0) -> int:
         """Choose the next `n` deals of an audience in advance; `deal` then takes the first that suits the voter.
@@ -715,7 +744,7 @@ class Planner:
             return
         for segment in range(self.segments):
             block = slice(segment * n, (segment + 1) * n)
-            mu = self._mu[block]
+            mu = self._mu[block] if self._aim is None else self._aim[0]
             if question == "part_worths":
                 assert self._partworth_matrix is not None
                 self._fixed.append((1.0, block, self._partworth_matrix))
@@ -738,9 +767,11 @@ class Planner:
     def _goal_matrix(self, covariance: Floats, variance: Floats, *, normalised: bool) -> Floats:
         """M, (rows, rows): the Laplacian of all open contrasts, and the shares.
 
-        `variance` holds the variance of each contrast. Normalised, each question of the mixture starts with tr(M S)
-        equal to its weight.
+        `variance` holds the variance of each contrast; where the decision is made on other strengths than these, theirs
+        is known from the last fit. Normalised, each question of the mixture starts with tr(M S) equal to its weight.
         """
+        if self._aim is not None:
+            variance = self._aim[1]
         total = np.zeros((self._rows, self._rows))
         for weight, block, grid, gap in self._boundaries:
             spread = variance[block, block][grid]
@@ -812,6 +843,16 @@ class Planner:
     def _check_row(self, row: int) -> None:
         if not 0 <= row < self._rows:
             raise PlannerRefused(reason=f"there is no style {row}; there are {self._rows}")
+
+    def _aim_of(self, scores: ScoresLike) -> tuple[Floats, Floats]:
+        """(strengths, variances of contrasts) that the decision is made on."""
+        mu = np.array(scores.strength, dtype=np.float64).ravel()
+        covariance = np.asarray(scores.posterior_covariance, dtype=np.float64)
+        if self.segments != 1 or mu.shape != (self.n_items,) or covariance.shape != (self.n_items, self.n_items):
+            raise PlannerRefused(reason=f"what is decided on must be {self.n_items} strengths, for one audience")
+        if not (np.isfinite(mu).all() and np.isfinite(covariance).all()):
+            raise PlannerRefused(reason="the fit holds a strength or covariance that is not finite")
+        return mu, _contrasts(covariance)
 
     def _prior_matrix(self, prior_sd: float, prior_covariance: ArrayLike | None) -> Floats:
         if prior_covariance is None:

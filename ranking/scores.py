@@ -66,6 +66,8 @@ class Scores:
     shown (n,), wins (n,)      weight of the answers (left, right, tie) about each item, and of those it won
     neither (n,)               weight of the answers "none of the two" that each item was part of
     prior_sd                   sd of the prior of strengths, 0 for none
+    contrast_effect (n, n)     design effect of each difference of two items where it is known beforehand (several
+                               segments in one answer); else None, and `pair_design_effect` works it out
     """
 
     strength: Floats
@@ -87,6 +89,7 @@ class Scores:
     prior_sd: float
     log_likelihood: float
     method: str
+    contrast_effect: Floats | None = None
 
     @property
     def n_items(self) -> int:
@@ -138,6 +141,8 @@ class Scores:
         Where the design effects were taken over from an earlier fit (or there are no voters) it is that of the two
         items, averaged.
         """
+        if self.contrast_effect is not None:
+            return self.contrast_effect
         if self.weak_sandwich is None:
             root = np.sqrt(self.design_effect)
             return np.outer(root, root)

@@ -23,9 +23,14 @@ from ranking.bradley_terry import PRIOR_GUESS, SIDE_SD, TIE_SD, WEAK_SD, Ties, c
 from ranking.comparisons import LEFT, NO_LIKING, Clusters, Comparisons, Counts, RunningCounts
 from ranking.errors import BadAttributes, BadOption
 from ranking.partworths import PART_GUESS, Attributes
-from ranking.scores import Scores, softmax
+from ranking.scores import Flag, Scores, softmax
 
 Floats = NDArray[np.float64]
+
+HEARD_VOTES: Final = 2
+"""Votes a style that each audience must have given (four answers about each) before all of them are answered for."""
+FEW_VOTERS: Final = bradley_terry.FEW_VOTERS
+FEW_VOTERS_EFFECT: Final = bradley_terry.FEW_VOTERS_EFFECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +63,54 @@ class SegmentScores:
     def poststratified(self, weights: ArrayLike) -> Scores:
         """Scores of a clientele in which the segments have these weights (S,), any positive scale.
 
-        Raises BadOption when they are not one finite number, zero or more, for each segment.
+        Everything in them is weighted so, whoever voted most: the posterior with the covariance between segments, the
+        estimates under the weak prior (which borrow nothing, so that a segment without votes leaves them wide open),
+        and the design effect, by each segment's part of the variance. A segment with weight and hardly any votes is
+        flagged `segment_unheard`. Raises BadOption when the weights are not one finite number, zero or more, for each
+        segment. Source: post-stratification of a hierarchical model, Gelman and Little 1997, Survey Methodology 23.
         """
-        return _average(self.kernel, self.overall, _mix(weights, len(self.of)))
+        mix = _mix(weights, len(self.of))
+        method = self.overall.method.replace("segments averaged", "segments weighted", 1)
+        scores = _average(self.kernel, self.overall, self.of, mix, method=method)
+        unheard = np.flatnonzero((mix > 0.0) & (self.votes < HEARD_VOTES * scores.n_items))
+        if not len(unheard):
+            return scores
+        sentence = (
+            f"{len(unheard)} of {len(mix)} audiences gave fewer than {HEARD_VOTES} votes a style; what is said of them is "
+            "borrowed from the others."
+        )
+        return replace(scores, flags=(*scores.flags, Flag("segment_unheard", sentence)))
+
+    def worth(self, weights: ArrayLike, keep: int, indifference: float = 0.0) -> Floats:
+        """(S,) what the best next vote of each segment takes off the doubt about that clientele's best `keep` styles.
+
+        The gain of `ranking.pairing` with the joint covariance: for a pair x in segment s, w x'R'MRx / (1 + w x'Sx), R
+        the covariance of the clientele's strengths with the segment's, S that of the segment, M the open contrasts. No
+        unit: compare segments with each other.
+        """
+        mix = _mix(weights, len(self.of))
+        n = self.overall.n_items
+        kernel = self.kernel
+        toward = [np.asarray(sum(w * kernel.block(t, s) for t, w in enumerate(mix))) for s in range(len(mix))]
+        covariance = np.asarray(sum(w * part for w, part in zip(mix, toward, strict=True)))
+        mean = mix @ kernel.mean
+        order = np.argsort(-mean, kind="stable")
+        inside, outside = order[:keep], order[keep:]
+        variance = np.maximum(_contrasts(covariance), 1e-12)[np.ix_(inside, outside)]
+        gap = mean[inside][:, None] - mean[outside][None, :] + indifference
+        # Cut off where all is as good as settled: the comparison between segments stays finite.
+        omega = np.exp(-0.5 * np.minimum(gap * gap / variance, 80.0)) / np.sqrt(variance)
+        matrix = np.zeros((n, n))
+        matrix[np.ix_(inside, outside)] = -omega
+        matrix += matrix.T
+        np.fill_diagonal(matrix, -matrix.sum(axis=1))
+        found = np.zeros(len(mix))
+        for s, reach in enumerate(toward):
+            p = 1.0 / (1.0 + np.exp(-(kernel.mean[s][:, None] - kernel.mean[s][None, :])))
+            weight = p * (1.0 - p)
+            doubt = _contrasts(reach.T @ matrix @ reach)
+            found[s] = float((weight * doubt / (1.0 + weight * _contrasts(kernel.block(s, s)))).max())
+        return found
 
     def shares(self, weights: ArrayLike | None = None) -> tuple[Floats, Floats]:
         """(n,) share of first choices in that clientele, and its standard errors (delta method).
@@ -102,10 +152,12 @@ def fit(
     ties: Ties = "davidson",
     start: KernelFit | None = None,
     improvements: int = 40,
+    test: bool = True,
 ) -> SegmentScores:
     """All segments of `votes` in one hierarchical fit, with attributes where they are given.
 
-    start: `kernel` of an earlier result; with it `improvements=1` is enough and keeps a refit short. Raises NoVotes,
+    start: `kernel` of an earlier result; with it `improvements=1` is enough and keeps a refit short. test: whether to
+    ask if the segments differ, which costs as much as the rest (`differ` is None without). Raises NoVotes,
     BadAttributes. Source: partial pooling after Lenk, DeSarbo, Green and Young 1996, Marketing Science 15(2).
     """
     counts = bradley_terry.counts_of(votes)
@@ -128,10 +180,11 @@ def fit(
         for s in range(counts.n_segments)
     )
     weight = counts.table[:, :, :, :NO_LIKING].sum(axis=(1, 2, 3))
+    method = everybody.method.replace("Bradley-Terry", "Bradley-Terry, segments averaged", 1)
     return SegmentScores(
         of=of,
-        overall=_average(kernel, everybody, _mix(weight, counts.n_segments)),
-        differ=homogeneity(counts, side=side, ties=ties) if counts.n_segments > 1 else None,
+        overall=_average(kernel, everybody, of, _mix(weight, counts.n_segments), method=method),
+        differ=homogeneity(counts, side=side, ties=ties) if test and counts.n_segments > 1 else None,
         kernel=kernel,
         votes=weight,
     )
@@ -273,7 +326,8 @@ def _mix(weights: ArrayLike, n_segments: int) -> Floats:
     return np.asarray(mix / mix.sum())
 
 
-def _average(kernel: KernelFit, everybody: Scores, mix: Floats) -> Scores:
+def _average(kernel: KernelFit, everybody: Scores, of: tuple[Scores, ...], mix: Floats, *, method: str) -> Scores:
+    """The clientele in which segments have the weights `mix`; counts and flags are those of everybody together."""
     mean = mix @ kernel.mean
     n = len(mean)
     covariance = np.zeros((n, n))
@@ -281,16 +335,50 @@ def _average(kernel: KernelFit, everybody: Scores, mix: Floats) -> Scores:
         for t, b in enumerate(mix):
             covariance += a * b * kernel.block(s, t)
     posterior = centred(covariance)
-    root = np.sqrt(everybody.design_effect)
+    # Under the weak prior the segments know nothing of each other, so that their variances add up.
+    weak = np.asarray(sum(w * scores.weak_strength for w, scores in zip(mix, of, strict=True)))
+    parts = [w * w * scores.weak_covariance for w, scores in zip(mix, of, strict=True)]
+    weak_covariance = np.asarray(sum(parts))
+    # The design effect of the whole: each segment's own, by its part of the variance.
+    effects = [_effect_of(scores) for scores in of]
+    spent = [_contrasts(part) for part in parts]
+    clustered = sum(a * effect for a, effect in zip(spent, effects, strict=True))
+    contrasts = np.ones((n, n))
+    np.divide(clustered, sum(spent), out=contrasts, where=~np.eye(n, dtype=bool))
+    diagonals = [np.diagonal(part) for part in parts]
+    widened = sum(
+        part * np.maximum(scores.design_effect, _few(scores)) for part, scores in zip(diagonals, of, strict=True)
+    )
+    own = np.asarray(widened / np.maximum(sum(diagonals), 1e-300))
+    root = np.sqrt(own)
     return replace(
         everybody,
         strength=mean - mean.mean(),
         covariance=posterior * np.outer(root, root),
         posterior_covariance=posterior,
+        design_effect=own,
+        weak_strength=weak - weak.mean(),
+        weak_covariance=weak_covariance,
+        weak_sandwich=None,
+        contrast_effect=contrasts,
         converged=kernel.converged and everybody.converged,
         log_likelihood=kernel.log_likelihood,
-        method=everybody.method.replace("Bradley-Terry", "Bradley-Terry, segments averaged", 1),
+        method=method,
     )
+
+
+def _few(scores: Scores) -> float:
+    """The least design effect where voters are few; none where they are not named, or none came."""
+    return FEW_VOTERS_EFFECT if 0 < scores.n_voters < FEW_VOTERS else 1.0
+
+
+def _effect_of(scores: Scores) -> Floats:
+    return np.maximum(scores.pair_design_effect(), _few(scores))
+
+
+def _contrasts(covariance: Floats) -> Floats:
+    d = np.diagonal(covariance)
+    return np.asarray(d[:, None] + d[None, :] - covariance - covariance.T)
 
 
 # ----- how far voters differ within -----

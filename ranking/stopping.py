@@ -47,6 +47,9 @@ DESIGN_EFFECT_OF_FEW: Final = 1.3
 LOGIT_PER_BOUGHT_PERCENT: Final = 0.016
 """How far one per cent of all voters moves a style that they always choose; measured in simulation."""
 
+PROBE_VOTES: Final = 2000
+PROBE_THRESHOLD: Final = 3.0
+
 FAN_SD: Final = 0.7
 """Honest voters differ in how much they like the leader: standard deviation in logits."""
 
@@ -55,16 +58,25 @@ BLOCKING: Final[dict[str, str]] = {
     "not_converged": "not_converged",
     "disconnected": "disconnected",
     "too_few_voters": "too_few_voters",
+    "segment_unheard": "segment_unheard",
 }
 
 REASONS: Final[dict[str, tuple[str, str]]] = {
     "too_few_votes": ("票数还太少,先不下结论", "too few votes so far; no conclusion yet"),
     "too_few_voters": ("投票的人太少,先不下结论", "too few different voters; no conclusion yet"),
+    "segment_unheard": (
+        "有的目标人群还几乎没有投票,先不下结论",
+        "one of the audiences has hardly voted yet; no conclusion yet",
+    ),
     "disconnected": (
         "有的款式从没和其他款式比过,无法排名",
         "some styles were never compared with the others, so they cannot be ranked together",
     ),
     "not_converged": ("计算没有收敛,结果不可信", "the fit did not converge; its numbers are not to be used"),
+    "flagged": (
+        "规则已满足,但有太多人只捧入选的款式,请人工判断",
+        "the rule has fired, but too many voters only ever chose what leads; judge for yourself",
+    ),
     "collecting": ("还在收集,差距还不够清楚", "still collecting; the difference is not clear enough yet"),
     "likely": ("很有把握", "likely: right that often over tests like this one"),
     "proven": ("已经证实", "proven: wrong at most that often in any case, whenever one looks"),
@@ -316,6 +328,10 @@ class Forecast:
         """The probability that so many more votes end the test: what another ¥100 would buy."""
         return float(np.mean(self.votes <= votes))
 
+    def then(self, votes: int) -> "Forecast":
+        """The same with so many votes more after the rule has fired: what the confirmation of a winner asks."""
+        return replace(self, votes=self.votes + votes)
+
     def money_fen(self, q: float) -> int | None:
         """The money for `quantile(q)`."""
         votes = self.quantile(q)
@@ -445,6 +461,11 @@ class ProbePlan:
     with_leader: int
     n_voters: int
 
+    @property
+    def votes(self) -> int:
+        """Votes of all sessions together."""
+        return self.pairs * self.n_voters
+
     def session(self, rng: np.random.Generator) -> list[tuple[int, int]]:
         """One voter's pairs (left, right), in random order and sides, none twice."""
         others = [i for i in range(self.n_items) if i != self.leader]
@@ -472,7 +493,7 @@ class ProbeVerdict:
     n_voters: int
 
 
-def probe_plan(leader: int, n_items: int, *, votes: int = 2000) -> ProbePlan:
+def probe_plan(leader: int, n_items: int, *, votes: int = PROBE_VOTES) -> ProbePlan:
     """The probe for a proven winner: ten pairs a voter, eight with the leader (fewer where there are fewer rivals)."""
     if n_items < 3 or not 0 <= leader < n_items:
         raise StoppingRefused(
@@ -495,7 +516,7 @@ def probe_test(
     *,
     side_effect: float = 0.0,
     fan_sd: float = FAN_SD,
-    threshold: float = 3.0,
+    threshold: float = PROBE_THRESHOLD,
 ) -> ProbeVerdict:
     """Do more voters than honest liking explains choose the leader every single time?
 

@@ -46,9 +46,20 @@ class CloserLook:
 
 
 def look(
-    test: StyleTest, counts: Counts, scores: Scores, *, votes: int, price_fen: int, before: CloserLook, done: bool
+    test: StyleTest,
+    counts: Counts,
+    scores: Scores,
+    *,
+    votes: int,
+    price_fen: int,
+    before: CloserLook,
+    done: bool,
+    then_votes: int = 0,
 ) -> CloserLook:
-    """Take the look; takes some tenths of a second, so call it in a thread."""
+    """Take the look; takes some tenths of a second, so call it in a thread.
+
+    `then_votes`: what will be asked after the goal's rule has fired (the confirmation of a proven winner).
+    """
     attributes = attributes_of(test)
     found = CloserLook(votes=votes)
     parts: dict[str, Any] = {}
@@ -71,7 +82,7 @@ def look(
     if not done:
         rng = np.random.default_rng([_SEED, votes])
         parts["forecast"] = _forecast_part(
-            forecast(scores, test.goal, rng, n_votes=votes, price_fen=price_fen, n_draws=FUTURES), price_fen
+            forecast(scores, test.goal, rng, n_votes=votes, price_fen=price_fen, n_draws=FUTURES).then(then_votes)
         )
     found.parts = parts
     return found
@@ -163,9 +174,9 @@ def _words(attribute: str, level: str | None) -> dict[str, str]:
     return {language: known.level_label(level, language) for language in ("zh", "en")}
 
 
-def _forecast_part(seen: Forecast, price_fen: int) -> Mapping[str, Any]:
+def _forecast_part(seen: Forecast) -> Mapping[str, Any]:
     """Votes and money that the goal still needs, and what another ¥100 would buy; null beyond the horizon."""
-    more = 10_000 // price_fen if price_fen else 0
+    more = 10_000 // seen.price_fen if seen.price_fen else 0
     return {
         "votes_low": seen.low,
         "votes_median": seen.median,

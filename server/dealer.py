@@ -8,7 +8,7 @@ import asyncio
 import secrets
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +17,7 @@ from uuid import UUID
 import numpy as np
 import structlog
 
+from game.confirmation import Probe
 from game.dealing import Dealt, Seat, Table, deal
 from game.matchup import Matchup
 from game.style_test import StyleTest, TestState
@@ -28,6 +29,9 @@ log = structlog.get_logger()
 
 # Below this many answers a share says more about chance than about players.
 ENOUGH_TO_SHOW = 20
+
+FLOOR_OF_SEGMENT = 3
+"""Times that each style is shown to a segment before its votes go where the decision is open."""
 
 
 @dataclass(slots=True)
@@ -72,36 +76,55 @@ class Dealer:
         now_open = {}
         for test in running:
             known = self._tables.get(test.test_id)
-            planner = known.planner if known else self._new_planner(test)
+            table = known if known else Table(test, self._new_planners(test))
             snapshot = fresh.get(test.test_id)
-            version = known.snapshot if known else 0
             if snapshot is not None:
-                self._teach(planner, snapshot.state, test.test_id)
-                version = snapshot.version
-            now_open[test.test_id] = Table(test, planner, 1.0, version)
+                self._teach(table.planners, snapshot.state, test.test_id)
+                leaders = tuple(snapshot.state.get("probe", ()))
+                table = replace(
+                    table,
+                    snapshot=snapshot.version,
+                    appetites=tuple(snapshot.state.get("appetites", ())),
+                    probe=Probe(leaders, len(test.ranked)) if leaders else None,
+                )
+            now_open[test.test_id] = replace(table, test=test)
         self._tables = now_open
         self._wins = {test_id: wins for test_id, wins in self._wins.items() if test_id in now_open}
 
-    def _new_planner(self, test: StyleTest) -> Planner:
-        return Planner(len(test.ranked), test.goal, np.random.default_rng(self._rng.integers(2**63)))
+    def _new_planners(self, test: StyleTest) -> tuple[Planner, ...]:
+        """A planner for each segment of the audience; with several, each sees every style before it asks for more."""
+        n_segments = len(test.audience.quotas)
+        return tuple(
+            Planner(
+                len(test.ranked),
+                test.goal,
+                np.random.default_rng(self._rng.integers(2**63)),
+                floor=FLOOR_OF_SEGMENT if n_segments > 1 else 0,
+            )
+            for _ in range(n_segments)
+        )
 
-    def _teach(self, planner: Planner, state: dict[str, Any], test_id: UUID) -> None:
-        """Give a planner the newest posterior, and tell it which deals of this process are still out."""
-        planner.update(
-            SimpleNamespace(
-                strength=np.array(state["strength"]), posterior_covariance=np.array(state["posterior_covariance"])
-            ),
-            in_flight=[
+    def _teach(self, planners: tuple[Planner, ...], state: dict[str, Any], test_id: UUID) -> None:
+        """Give planners the newest posterior, and tell them which deals of this process are still out."""
+        whole = _fit_of(state)
+        of_segments = state.get("segments") or []
+        for number, planner in enumerate(planners):
+            in_flight = [
                 (matchup.left, matchup.right)
                 for out in self._out.values()
                 for matchup in out.matchups.values()
-                if matchup.test_id == test_id and max(matchup.left, matchup.right) < planner.n_items
-            ],
-        )
+                if matchup.test_id == test_id
+                and max(matchup.left, matchup.right) < planner.n_items
+                and (len(planners) == 1 or matchup.segment == number)
+            ]
+            if number < len(of_segments):
+                planner.update(_fit_of(of_segments[number]), in_flight=in_flight, decided_on=whole)
+            else:
+                planner.update(whole, in_flight=in_flight)
+            kept = state.get("open_items")
+            if kept and len(kept) >= 2:
+                planner.restrict(kept)
         self._wins[test_id] = state["wins"]
-        kept = state.get("open_items")
-        if kept and len(kept) >= 2:
-            planner.restrict(kept)
 
     def deal(self, seat: Seat, *, size: int) -> list[Dealt]:
         """Pairs for a player, out of the tests that are open here."""
@@ -111,7 +134,7 @@ class Dealer:
         """This pair was not handed out after all."""
         table = self._tables.get(pair.test.test_id)
         if table is not None and not pair.gold:
-            table.planner.expire(pair.left, pair.right)
+            table.planner(pair.segment).expire(pair.left, pair.right)
 
     def agreement(self, matchup: Matchup, choice: str) -> int | None:
         """How many in a thousand of those who were asked this pair chose the same; None while too few were asked."""
@@ -152,8 +175,8 @@ class Dealer:
             if out is not None and not out.matchups:
                 del self._out[player_id]
             table = self._tables.get(matchup.test_id) if matchup is not None else None
-            if matchup and table and max(matchup.left, matchup.right) < table.planner.n_items:
-                table.planner.expire(matchup.left, matchup.right)
+            if matchup and table and max(matchup.left, matchup.right) < len(table.test.ranked):
+                table.planner(matchup.segment).expire(matchup.left, matchup.right)
 
     async def keep_fresh(self, every_s: float = 0.5) -> None:
         """Refresh for ever; a database that is away for a while is waited for."""
@@ -165,3 +188,10 @@ class Dealer:
             except Exception as error:
                 log.warning("dealer_refresh_failed", error=type(error).__name__)
             await asyncio.sleep(every_s)
+
+
+def _fit_of(state: dict[str, Any]) -> SimpleNamespace:
+    """What planners read of a fit, out of a snapshot's state."""
+    return SimpleNamespace(
+        strength=np.array(state["strength"]), posterior_covariance=np.array(state["posterior_covariance"])
+    )

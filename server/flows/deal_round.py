@@ -54,6 +54,8 @@ async def deal_round(
     """
     round_id = uuid7()
     tables = dealer.tables
+    # Answers that come in while the database is asked leave the dealer's memory and are not in what was read.
+    out_before = dealer.out_of(player_id, now)
     async with reading(engine) as conn:
         player = await players.find(conn, player_id)
         if player is None:
@@ -61,26 +63,34 @@ async def deal_round(
         met = await votes.met_by(conn, player_id, [table.test.test_id for table in tables])
         paid_today = await votes.paid_since(conn, player_id, day_starts_at(day_of(now)))
         barred = await standings.barred_merchants(conn, player_id)
-    # Another process may have recorded what this one still believes to be out.
-    out = [matchup for matchup in dealer.out_of(player_id, now) if matchup.matchup_id not in met.matchup_ids]
-    for matchup in out:
-        met.pairs.setdefault(matchup.test_id, []).append((matchup.left, matchup.right))
-    seat = Seat(
-        player_id,
-        player.facts(now),
-        # Who works for a merchant never judges that merchant's styles.
-        barred_merchants=barred,
-        met={test_id: frozenset(pairs) for test_id, pairs in met.pairs.items()},
-    )
-    open_to_player = eligible(tables, seat)
+    facts = player.facts(now)
+    # Who works for a merchant never judges that merchant's styles.
+    open_to_player = eligible(tables, Seat(player_id, facts, barred_merchants=barred))
     if not open_to_player:
         return DealtRound(round_id, (), "no_test_open")
-    paid_left = economy.paid_choices_per_day - paid_today - sum(1 for matchup in out if matchup.offer_g > 0)
+    paid_left = economy.paid_choices_per_day - paid_today
+    if player.standing != "muted" and paid_left > 0:
+        amount_g = economy.choice_g * min(size, paid_left)
+        await budget_desk.ready([table.test.test_id for table, _ in open_to_player], amount_g=amount_g)
+    # From here to `remember` nothing waits: of two rounds of one player at once, the later knows what the earlier got.
+    # Another process may have recorded what this one still believes to be out.
+    held = {matchup.matchup_id: matchup for matchup in (*out_before, *dealer.out_of(player_id, now))}
+    out = [matchup for matchup in held.values() if matchup.matchup_id not in met.matchup_ids]
+    for matchup in out:
+        met.pairs.setdefault(matchup.test_id, []).append((matchup.left, matchup.right))
+        if matchup.probe:
+            met.probed.setdefault(matchup.test_id, []).append((matchup.left, matchup.right))
+    paid_left -= sum(1 for matchup in out if matchup.offer_g > 0)
     if paid_left <= 0:
         return DealtRound(round_id, (), "daily_cap_reached")
     wanted = min(size, paid_left)
-    if player.standing != "muted":
-        await budget_desk.ready([table.test.test_id for table, _ in open_to_player], amount_g=economy.choice_g * wanted)
+    seat = Seat(
+        player_id,
+        facts,
+        barred_merchants=barred,
+        met={test_id: frozenset(pairs) for test_id, pairs in met.pairs.items()},
+        probed={test_id: frozenset(pairs) for test_id, pairs in met.probed.items()},
+    )
     dealt = []
     reason = "all_pairs_met"
     for pair in dealer.deal(seat, size=wanted):
@@ -106,6 +116,7 @@ async def deal_round(
             device=device,
             segment=pair.segment,
             explored=pair.explored,
+            probe=pair.probe,
             snapshot=pair.snapshot,
             probability=pair.probability,
         )

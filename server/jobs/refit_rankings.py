@@ -14,14 +14,27 @@ from uuid import UUID
 import numpy as np
 import structlog
 
-from game.conclusions import Ailment, DecisionStatus, Health, ailments, conclude, notes, open_items, status_of
-from game.dealing import is_gold, passed
+from game.conclusions import (
+    Ailment,
+    DecisionStatus,
+    Health,
+    ailments,
+    conclude,
+    mix_note,
+    notes,
+    open_items,
+    status_of,
+)
+from game.confirmation import Confirmation, ProbeVotes, confirm, confirmation_votes, is_due
+from game.dealing import appetites, is_gold, passed
 from game.matchup import Choice
 from game.style_test import StyleTest, TestState
-from ranking import bradley_terry
-from ranking.comparisons import NEITHER, RunningCounts
-from ranking.pairing import Goal
+from ranking import bradley_terry, segments
+from ranking._kernel import KernelFit
+from ranking.comparisons import LEFT, NEITHER, RIGHT, RunningCounts
+from ranking.errors import NoVotes
 from ranking.scores import Scores
+from ranking.segments import HEARD_VOTES, SegmentScores
 from ranking.stopping import Decision, decide
 from rewards.economy import Economy
 from server.closer_look import CloserLook, look
@@ -36,6 +49,9 @@ log = structlog.get_logger()
 CHOICE_G = Economy().choice_g
 PRICE_FEN = Economy().vote_price_fen
 REWEIGH_EVERY_S = 20.0
+
+CONFIRM_PATIENCE = timedelta(hours=6)
+"""How long a confirmation waits for the next vote; then no fresh players are left, and it ends with what it has."""
 
 
 @dataclass(slots=True)
@@ -60,11 +76,31 @@ class Workbench:
     left_shown: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     right_shown: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     closer: CloserLook = field(default_factory=CloserLook)
+    audiences: SegmentScores | None = None
+    kernel: KernelFit | None = None
+    mix: tuple[float, ...] = ()
+    probes: list[tuple[int, int, float, int]] = field(default_factory=list)
+    confirmation: Confirmation | None = None
+    answered_at: float = 0.0
 
     def weightless(self) -> int:
         """Votes of players whose votes weigh nothing now."""
         none = [self.voters[player] for player, weight in self.weights.items() if weight == 0 and player in self.voters]
         return int(sum(self.votes_of.get(number, 0) for number in none))
+
+    def probe_votes(self) -> ProbeVotes:
+        """The confirmation's votes of whoever has weight at all, as arrays."""
+        mute = {self.voters[player] for player, weight in self.weights.items() if weight == 0 and player in self.voters}
+        kept = [vote for vote in self.probes if vote[3] not in mute]
+        columns = np.array(kept, dtype=float).reshape(-1, 4).T
+        return ProbeVotes(
+            columns[0].astype(np.intp), columns[1].astype(np.intp), columns[2], columns[3].astype(np.int64)
+        )
+
+    def waits_in_vain(self, now: datetime) -> bool:
+        """Whether a confirmation is under way and nobody has answered for long."""
+        running = self.confirmation is not None and not self.confirmation.over
+        return running and now.timestamp() - self.answered_at > CONFIRM_PATIENCE.total_seconds()
 
     def voter_number(self, player_id: UUID) -> int:
         """The dense number that stands for a player in the fit."""
@@ -113,9 +149,10 @@ class RefitRankings:
         ended = (test.ends_at is not None and now >= test.ends_at) or (
             budget is not None and bench.promised_g + CHOICE_G > budget.bought_g
         )
-        if bench.votes == bench.fitted_votes and not changed and not ended:
+        in_vain = bench.waits_in_vain(now)
+        if bench.votes == bench.fitted_votes and not changed and not ended and not in_vain:
             return False
-        await self._conclude(bench, now, ended=ended)
+        await self._conclude(bench, now, ended=ended, in_vain=in_vain)
         return True
 
     async def _take_up(self, test: StyleTest) -> Workbench:
@@ -131,11 +168,17 @@ class RefitRankings:
         async with reading(self._engine) as conn:
             return await budgets.find(conn, test.test_id)
 
-    async def _conclude(self, bench: Workbench, now: datetime, *, ended: bool) -> None:
+    async def _conclude(self, bench: Workbench, now: datetime, *, ended: bool, in_vain: bool = False) -> None:
         """Fit, decide, write the snapshot; end the test when its goal is reached or nothing more can be asked."""
         test = bench.test
         if bench.votes:
-            bench.scores = bradley_terry.fit(bench.counts, start=bench.scores)
+            try:
+                if len(test.audience.quotas) > 1:
+                    await asyncio.to_thread(_fit_audiences, bench)
+                else:
+                    bench.scores = bradley_terry.fit(bench.counts, start=bench.scores)
+            except NoVotes:  # nobody liked any, or none of these votes has weight
+                bench.scores = bench.audiences = None
         decision = decide(bench.scores, test.goal, bench.votes) if bench.scores else None
         health = Health(
             bench.votes,
@@ -145,13 +188,17 @@ class RefitRankings:
             tuple(zip(bench.left_shown.tolist(), bench.right_shown.tolist(), strict=True)),
         )
         ills = ailments(bench.scores, health)
-        reached = decision is not None and _reached(decision, test.goal)
-        status = status_of(decision, health, ills, reached=reached, ended=ended)
-        over = ended or status is DecisionStatus.READY
+        reached = decision is not None and decision.done
+        bench.confirmation = None
+        if reached and decision and is_due(certainty=test.goal.certainty, n_styles=len(test.ranked)):
+            bench.confirmation = _confirm(bench, decision, last=ended or in_vain)
+        status = status_of(decision, health, ills, reached=reached, ended=ended, confirmation=bench.confirmation)
+        flagged = status is DecisionStatus.REVIEW and not ended
+        over = ended or flagged or status is DecisionStatus.READY
         if bench.scores is not None and bench.closer.is_due(bench.votes, ended=over):
             bench.closer = await asyncio.to_thread(
                 look, test, bench.counts.counts(), bench.scores, votes=bench.votes, price_fen=PRICE_FEN,
-                before=bench.closer, done=over,
+                before=bench.closer, done=over, then_votes=_confirmation_left(bench),
             )  # fmt: skip
         bench.version += 1
         snapshot = Snapshot(
@@ -167,13 +214,53 @@ class RefitRankings:
             old_enough = test.launched_at is None or now >= test.launched_at + timedelta(days=test.min_days)
             if status is DecisionStatus.READY and old_enough:
                 await end_test(conn, test, "decide", who="autopilot", why="the goal is reached", now=now)
+            elif flagged:
+                why = "the confirmation found a following that honest liking does not explain"
+                await end_test(conn, test, "stop", who="autopilot", why=why, now=now)
             elif ended:
                 await end_test(conn, test, "stop", who="autopilot", why="nothing more can be asked", now=now)
         bench.fitted_votes = bench.votes
 
 
-def _reached(decision: Decision, goal: Goal) -> bool:
-    return bool(decision.proven if goal.certainty == "proven" else decision.likely)
+def _fit_audiences(bench: Workbench) -> None:
+    """Several audiences: one hierarchical fit, and the answer for them as the quotas weigh them.
+
+    Where no quota was set, the answer is for whoever came: each audience weighs by its voters.
+    """
+    counts = bench.counts.counts()
+    improvements = 40 if bench.kernel is None else 1
+    fitted = segments.fit(counts, start=bench.kernel, improvements=improvements, test=False)
+    bench.kernel, bench.audiences = fitted.kernel, fitted
+    came = [float(scores.n_voters) for scores in fitted.of]
+    weights = bench.test.audience.weights or tuple(each / sum(came) for each in came)
+    bench.mix = weights
+    bench.scores = fitted.poststratified(weights)
+
+
+def _confirm(bench: Workbench, decision: Decision, *, last: bool) -> Confirmation:
+    """Where the confirmation of what was chosen stands: all of it is in the votes."""
+    scores = bench.scores
+    assert scores is not None, "nothing is chosen without a fit"
+    cast = bench.probe_votes()
+    table = bradley_terry.together(bench.counts.counts(0))
+    kept = cast.choice != 0.5
+    outcome = np.where(cast.choice[kept] == 1.0, LEFT, RIGHT)
+    numbers = {number: bench.weights.get(player, 1.0) for player, number in bench.voters.items()}
+    weight = np.array([numbers[int(voter)] for voter in cast.voter[kept]])
+    np.subtract.at(table, (cast.left[kept], cast.right[kept], outcome), weight)
+    # What was summed in another order may leave a trace below zero.
+    before = bradley_terry.fit_table(np.maximum(table, 0.0), prior_variance=scores.prior_sd**2)
+    side = float(before.x[scores.n_items])
+    return confirm(decision.chosen, cast, before.strength, side_effect=side, last=last)
+
+
+def _confirmation_left(bench: Workbench) -> int:
+    """Votes that the confirmation of the winner will ask for once the rule has fired."""
+    test = bench.test
+    if not is_due(certainty=test.goal.certainty, n_styles=len(test.ranked)):
+        return 0
+    found = bench.confirmation
+    return confirmation_votes(len(test.ranked)) if found is None else max(0, found.wanted - found.votes)
 
 
 def _take_in(bench: Workbench, fresh: votes.VoteColumns) -> None:
@@ -195,6 +282,12 @@ def _take_in(bench: Workbench, fresh: votes.VoteColumns) -> None:
     winner = np.where(choice == Choice.LEFT, left, right)[chose]
     loser = np.where(choice == Choice.LEFT, right, left)[chose]
     np.add.at(bench.wins, (winner, loser), 1)
+    probe = (fresh.flags[ranked] & votes.PROBE) != 0
+    values = np.where(as_value == NEITHER, 0.5, as_value)
+    bench.probes += list(
+        zip(left[probe].tolist(), right[probe].tolist(), values[probe].tolist(), voter[probe].tolist(), strict=True)
+    )
+    bench.answered_at = max(bench.answered_at, float(fresh.answered_at.max()))
     bench.votes += int(ranked.sum())
     bench.left_shown += np.bincount(left, minlength=n)
     bench.right_shown += np.bincount(right, minlength=n)
@@ -212,16 +305,35 @@ def _reweigh(bench: Workbench, weights: dict[UUID, float]) -> None:
 
 def _state(bench: Workbench, decision: Decision | None) -> dict[str, Any]:
     """What dealing needs of a snapshot."""
-    n = len(bench.test.ranked)
+    test = bench.test
+    n = len(test.ranked)
     if bench.scores is None or decision is None:
         return {"strength": [0.0] * n, "posterior_covariance": (0.36 * np.eye(n)).tolist(), "wins": bench.wins.tolist()}
-    return {
+    state: dict[str, Any] = {
         "strength": bench.scores.strength.tolist(),
         "posterior_covariance": bench.scores.posterior_covariance.tolist(),
         "covariance": bench.scores.covariance.tolist(),
         "wins": bench.wins.tolist(),
-        "open_items": list(open_items(decision, n, bench.test.goal.keep)),
+        "open_items": list(open_items(decision, n, test.goal.keep)),
     }
+    confirming = bench.confirmation is not None and not bench.confirmation.over
+    if confirming and bench.confirmation:
+        state["probe"] = list(bench.confirmation.leaders)
+    if bench.audiences is not None:
+        # Six digits are more than planners need and half of what would be stored.
+        state["segments"] = [
+            {
+                "strength": np.round(scores.strength, 6).tolist(),
+                "posterior_covariance": np.round(scores.posterior_covariance, 7).tolist(),
+            }
+            for scores in bench.audiences.of
+        ]
+        weights = test.audience.weights
+        if weights is not None and not confirming:
+            worth = bench.audiences.worth(weights, test.goal.keep, test.goal.indifference)
+            given = bench.audiences.votes.tolist()
+            state["appetites"] = [round(a, 4) for a in appetites(worth.tolist(), given, least_votes=HEARD_VOTES * n)]
+    return state
 
 
 def document(
@@ -292,15 +404,68 @@ def document(
             "probability": float(decision.probability),
             "chosen": [int(item) for item in decision.chosen],
             "dropped": [int(item) for item in decision.dropped],
-            "reason": decision.reason,
+            "reason": "flagged" if status is DecisionStatus.REVIEW and decision.done else decision.reason,
             "error_bound": float(decision.error_bound),
             "equivalent": [int(item) for item in decision.equivalent],
             "margin_percent": float(decision.margin_percent),
             "margin": {"zh": decision.margin_sentence("zh"), "en": decision.margin_sentence("en")},
         },
-        "notes": [
-            {"code": note.code, "zh": note.zh, "en": note.en} for note in notes(test, decision, bench.closer.polarised)
-        ],
+        "notes": [{"code": note.code, "zh": note.zh, "en": note.en} for note in _notes(bench, decision)],
+        "confirmation": _confirmation_part(bench.confirmation),
+        "mix": _mix_part(bench),
         "looked_at_votes": bench.closer.votes,
     }
     return body | bench.closer.parts
+
+
+def _notes(bench: Workbench, decision: Decision) -> list[Ailment]:
+    """What stands beside the verdicts: whom the answer is for, how the confirmation stands, and the rest."""
+    test = bench.test
+    said = []
+    if bench.audiences is not None and test.audience.weights is not None:
+        said.append(mix_note(test.audience.names, bench.mix, bench.audiences.votes.tolist()))
+    if bench.confirmation is not None:
+        zh, en = bench.confirmation.words([style.title for style in test.ranked])
+        said.append(Ailment(f"confirmation_{bench.confirmation.state}", zh, en))
+    return [*said, *notes(test, decision, bench.closer.polarised)]
+
+
+def _confirmation_part(found: Confirmation | None) -> dict[str, Any] | None:
+    """The confirmation of a proven winner in numbers; null where none is due."""
+    if found is None:
+        return None
+    return {
+        "state": found.state,
+        "leaders": list(found.leaders),
+        "votes": found.votes,
+        "wanted_votes": found.wanted,
+        "styles": [
+            {
+                "leader": leader,
+                "flagged": leader in found.flagged,
+                "z": round(verdict.z, 3),
+                "voters": verdict.n_voters,
+                "chose_it_every_time": verdict.all_win,
+                "explained": round(verdict.expected, 1),
+            }
+            for leader, verdict in zip(found.leaders, found.verdicts, strict=False)
+        ],
+    }
+
+
+def _mix_part(bench: Workbench) -> list[dict[str, Any]] | None:
+    """Whom the ranking is for: each audience's weight in it beside the part that it has in the votes."""
+    if bench.audiences is None:
+        return None
+    given = bench.audiences.votes
+    by = "quota" if bench.test.audience.weights is not None else "voters"
+    return [
+        {
+            "segment": name,
+            "weight": round(weight, 4),
+            "weighted_by": by,
+            "votes": round(float(votes_)),
+            "votes_share": round(float(votes_ / max(given.sum(), 1.0)), 4),
+        }
+        for name, weight, votes_ in zip(bench.test.audience.names, bench.mix, given.tolist(), strict=True)
+    ]

@@ -319,6 +319,8 @@ def _headline(
         )
     if status is DecisionStatus.NO_DATA:
         return t("还没有投票,无法下结论。", "There are no votes yet, so nothing can be said.")
+    if decision.get("reason") == "flagged":
+        return t(f"{REASONS['flagged'][0]}。", f"{REASONS['flagged'][1].capitalize()}.")
     reason = REASONS.get(str(decision.get("reason", "collecting")), REASONS["collecting"])
     leaders = [line.title for line in lines[:keep]]
     return t(

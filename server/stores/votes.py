@@ -225,26 +225,35 @@ async def between(conn: AsyncConnection, test_id: UUID, since: int, until: int) 
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """What a player has answered in some tests: pairs as shown (left, right) by test, and the ids of the matchups."""
+    """What a player has answered in some tests: pairs as shown (left, right) by test, and the ids of the matchups.
+
+    `probed`: those of the pairs that belonged to the confirmation of a winner.
+    """
 
     pairs: dict[UUID, list[tuple[int, int]]]
     matchup_ids: frozenset[UUID]
+    probed: dict[UUID, list[tuple[int, int]]]
 
 
 async def met_by(conn: AsyncConnection, player_id: UUID, test_ids: Sequence[UUID]) -> Met:
     """The matchups of these tests that a player has answered."""
     rows = (
         await conn.execute(
-            sa.select(votes.c.test_id, votes.c.left_position, votes.c.right_position, votes.c.matchup_id).where(
+            sa.select(
+                votes.c.test_id, votes.c.left_position, votes.c.right_position, votes.c.matchup_id, votes.c.flags
+            ).where(
                 votes.c.player_id == player_id,
                 votes.c.test_id == sa.any_(sa.bindparam("tests", list(test_ids), type_=ARRAY(sa.Uuid))),
             )
         )
     ).all()
     pairs: dict[UUID, list[tuple[int, int]]] = {}
-    for test_id, left, right, _ in rows:
+    probed: dict[UUID, list[tuple[int, int]]] = {}
+    for test_id, left, right, _, flags in rows:
         pairs.setdefault(test_id, []).append((left, right))
-    return Met(pairs, frozenset(row.matchup_id for row in rows))
+        if flags & PROBE:
+            probed.setdefault(test_id, []).append((left, right))
+    return Met(pairs, frozenset(row.matchup_id for row in rows), probed)
 
 
 async def paid_since(conn: AsyncConnection, player_id: UUID, since: datetime) -> int:

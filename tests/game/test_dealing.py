@@ -1,11 +1,14 @@
 """Laws of dealing: only what is for this player, never a pair twice, check pairs one in twenty and unrecognisable."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import numpy as np
+import pytest
 
-from game.dealing import GOLD_SHARE, Seat, Table, deal, eligible, is_gold, passed
+from game.confirmation import Probe
+from game.dealing import GOLD_SHARE, LEAST_APPETITE, Seat, Table, appetites, deal, eligible, is_gold, passed
 from game.segments import Audience, PlayerFacts, Quota, Segment
 from game.style_test import Style, StyleTest, numbered
 from ranking.pairing import Goal, Planner
@@ -27,7 +30,7 @@ def a_test(*, styles: int = 6, decoys: int = 0, audience: Audience | None = None
 
 
 def a_table(test: StyleTest, seed: int = 0) -> Table:
-    return Table(test, Planner(len(test.ranked), test.goal, seed))
+    return Table(test, (Planner(len(test.ranked), test.goal, seed),))
 
 
 def a_seat(**facts: object) -> Seat:
@@ -91,3 +94,50 @@ def test_a_round_goes_on_with_another_test_when_one_is_used_up() -> None:
     small, large = a_test(styles=2), a_test(styles=8)
     dealt = deal([a_table(small), a_table(large)], a_seat(), size=12, rng=np.random.default_rng(2))
     assert len(dealt) == 12
+
+
+def test_a_segment_that_has_given_its_part_waits_and_none_falls_silent() -> None:
+    """Who is below the floor or worth about the most is always dealt; others in proportion to what they bring."""
+    assert appetites([1.0, 1.0], [500, 500], least_votes=20) == (1.0, 1.0)
+    assert appetites([1.0, 0.2], [100, 900], least_votes=20) == (1.0, pytest.approx(0.3))
+    assert appetites([1.0, 0.001], [100, 9000], least_votes=20) == (1.0, LEAST_APPETITE)
+    assert appetites([1.0, 0.001], [100, 19], least_votes=20) == (1.0, 1.0)
+    assert appetites([0.0, 0.0], [9, 9], least_votes=2) == (1.0, 1.0)
+
+
+def test_who_waits_is_the_same_player_however_often_he_asks() -> None:
+    """The appetite picks players by their number: three in ten of the waiting segment, all of the other."""
+    women, men = Quota(WOMEN, 500), Quota(Segment("men", gender="male"), 500)
+    table = replace(a_table(a_test(audience=Audience((women, men)))), appetites=(1.0, 0.3))
+    players = [Seat(UUID(int=number), PlayerFacts(gender="male")) for number in range(2000)]
+    dealt = [bool(eligible([table], seat)) for seat in players]
+    assert dealt == [bool(eligible([table], seat)) for seat in players]
+    assert abs(sum(dealt) / 2000 - 0.3) < 0.05
+    assert all(eligible([table], Seat(UUID(int=n), PlayerFacts(gender="female", age=20))) for n in range(50))
+
+
+def test_a_confirmation_is_dealt_instead_of_what_the_planner_would_ask() -> None:
+    """Its pairs are marked, carry their chance, hold no check pairs, and a player who is through gets nothing more."""
+    test = a_test(styles=12, decoys=2)
+    table = replace(a_table(test), probe=Probe((3,), 12))
+    seat = a_seat()
+    dealt = deal([table], seat, size=20, rng=np.random.default_rng(1))
+    assert len(dealt) == 10
+    assert all(entry.probe and not entry.gold and 0 < entry.probability <= 1 for entry in dealt)
+    assert sum(3 in (entry.left, entry.right) for entry in dealt) == 8
+    pairs = frozenset((entry.left, entry.right) for entry in dealt)
+    after = replace(seat, met={test.test_id: pairs}, probed={test.test_id: pairs})
+    assert deal([table], after, size=5, rng=np.random.default_rng(2)) == []
+
+
+def test_each_segment_is_planned_for_by_itself() -> None:
+    """With a planner per segment a player is dealt from his own."""
+    men = Segment("men", gender="male")
+    test = a_test(audience=Audience((Quota(WOMEN, 500), Quota(men, 500))))
+    planners = tuple(Planner(6, test.goal, seed) for seed in range(2))
+    table = Table(test, planners)
+    assert {entry.segment for entry in deal([table], a_seat(gender="male"), size=5, rng=np.random.default_rng(1))} == {
+        1
+    }
+    assert planners[0].in_flight == 0
+    assert planners[1].in_flight >= 4

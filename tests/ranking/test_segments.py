@@ -8,9 +8,11 @@ import pytest
 from ranking import bradley_terry, segments
 from ranking.comparisons import Comparisons, RunningCounts
 from ranking.errors import BadAttributes, BadOption, NoVotes
+from ranking.pairing import Goal
 from ranking.partworths import Attributes
 from ranking.scores import softmax
 from ranking.segments import chi_square_tail
+from ranking.stopping import decide
 from tests.ranking.votes import some_votes
 
 DEEP = bool(os.environ.get("XUANKUAN_DEEP"))
@@ -41,6 +43,86 @@ def test_intervals_of_segments_hold_the_truth_as_often_as_they_say() -> None:
             held += int(((low < centred(world.truth[s])) & (centred(world.truth[s]) < high)).sum())
             total += 10
     assert 0.91 < held / total < 0.985
+
+
+def two_tastes(minority_votes, *, votes=3000, n=6, seed=3, minority_voters=10):
+    """A majority that likes the first style best, a minority that likes it least and the last one by far."""
+    rng = np.random.default_rng(seed)
+    taste = np.array([[0.6, 0.2, 0.1, 0.0, -0.4, -0.5], [-1.2, -0.3, 0.2, 0.0, 0.1, 1.2]])[:, :n]
+    segment = np.concatenate([np.zeros(votes, int), np.ones(minority_votes, int)])
+    left = rng.integers(n, size=len(segment))
+    right = (left + rng.integers(1, n, size=len(segment))) % n
+    chance = 1 / (1 + np.exp(taste[segment, right] - taste[segment, left]))
+    choice = (rng.random(len(segment)) < chance).astype(int)
+    voter = np.where(segment == 0, np.arange(len(segment)) // 10, 10_000 + np.arange(len(segment)) // minority_voters)
+    return Comparisons.from_arrays(
+        left, right, choice, voter=voter, segment=segment, n_items=n, n_segments=2
+    ), taste  # fmt: skip
+
+
+def test_a_minority_is_weighted_by_its_quota_and_not_by_its_votes() -> None:
+    """Half of the customers gave a tenth of the votes: the answer is theirs by half, for either rule."""
+    votes, taste = two_tastes(300)
+    pooled = bradley_terry.fit(votes)
+    fair = segments.fit(votes).poststratified([500, 500])
+    assert pooled.order[0] == 0
+    assert fair.order[0] == 5
+    truth = centred(taste.mean(axis=0))
+    low, high = fair.interval(0.99)
+    assert ((low < truth) & (truth < high)).all()
+    assert abs(fair.weak_strength - truth).max() < 0.35
+    assert int(fair.weak_strength.argmax()) == 5
+    assert "segments weighted" in fair.method
+
+
+def test_the_votes_of_the_minority_carry_its_half_of_the_uncertainty() -> None:
+    """More votes of the majority alone hardly narrow the answer, votes of the minority do."""
+
+    def wide(minority, votes):
+        return segments.fit(two_tastes(minority, votes=votes)[0]).poststratified([1, 1])
+
+    few = wide(300, 3000)
+    assert wide(300, 12_000).standard_error.mean() > 0.8 * few.standard_error.mean()
+    assert wide(1200, 3000).standard_error.mean() < 0.75 * few.standard_error.mean()
+    weak = np.trace(few.weak_covariance)
+    assert np.trace(wide(300, 12_000).weak_covariance) > 0.8 * weak
+    assert np.trace(wide(1200, 3000).weak_covariance) < 0.6 * weak
+
+
+def test_a_quota_without_votes_forbids_an_answer_and_says_so() -> None:
+    """What is said of an audience that has hardly voted is borrowed; no rule may fire on that."""
+    fitted = segments.fit(two_tastes(8)[0])
+    unheard = fitted.poststratified([1, 1])
+    assert [flag.code for flag in unheard.flags if flag.code == "segment_unheard"] == ["segment_unheard"]
+    decision = decide(unheard, Goal())
+    assert (decision.done, decision.insufficient, decision.reason) == (False, True, "segment_unheard")
+    # Whoever has no weight need not be heard.
+    assert not any(flag.code == "segment_unheard" for flag in fitted.poststratified([1, 0]).flags)
+
+
+def test_the_design_effect_of_a_clientele_is_that_of_its_segments_by_their_part() -> None:
+    """Never below one; a segment of few voters is widened by its own part only; all alike is what each is."""
+    fitted = segments.fit(two_tastes(300)[0])
+    whole = fitted.poststratified([1, 1]).pair_design_effect()
+    of = [scores.pair_design_effect() for scores in fitted.of]
+    off = ~np.eye(6, dtype=bool)
+    assert (whole >= 1.0).all()
+    assert (whole[off] <= np.maximum(*of)[off] + 1e-9).all()
+    few = segments.fit(two_tastes(300, minority_voters=30)[0]).poststratified([1, 1]).pair_design_effect()
+    assert (few[off] > 1.2).all()
+    alone = fitted.poststratified([1, 0])
+    np.testing.assert_allclose(alone.pair_design_effect()[off], of[0][off])
+    np.testing.assert_allclose(alone.weak_strength, fitted.of[0].weak_strength)
+
+
+def test_a_vote_is_worth_most_where_the_answer_lacks_it() -> None:
+    """Equal quotas and a tenth of the votes: the minority's next vote is worth several of the majority's."""
+    lacking = segments.fit(two_tastes(300)[0]).worth([1, 1], keep=1, indifference=0.1)
+    assert lacking[1] > 3.0 * lacking[0] > 0.0
+    even = segments.fit(two_tastes(3000)[0]).worth([1, 1], keep=1, indifference=0.1)
+    assert 0.5 < even[0] / even[1] < 2.0
+    unasked = segments.fit(two_tastes(300)[0]).worth([1, 0], keep=1, indifference=0.1)
+    assert unasked[0] > unasked[1]
 
 
 def test_one_segment_is_the_whole() -> None:
