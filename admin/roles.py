@@ -34,6 +34,8 @@ class May(StrEnum):
     MANAGE_MERCHANTS = "manage_merchants"
     REVIEW_CONTENT = "review_content"
     FLIP_SWITCHES = "flip_switches"
+    TAKE_ALARMS = "take_alarms"
+    MANAGE_ALARMS = "manage_alarms"
     SEE_AUDIT = "see_audit"
     MANAGE_STAFF = "manage_staff"
     ANYONE_SIGNED_IN = "anyone_signed_in"
@@ -43,12 +45,20 @@ _SEES = {May.SEE_OPERATIONS, May.SEE_PRIZES, May.SEE_PLAYERS, May.SEE_CASES, May
 
 PERMITTED: dict[Role, frozenset[May]] = {
     Role.MERCHANT: frozenset({May.OWN_TESTS}),
-    Role.TREASURER: frozenset({May.SEE_OPERATIONS, May.MOVE_MONEY, May.CHANGE_ECONOMY, May.SEE_PRIZES}),
-    Role.FULFILMENT: frozenset({May.SEE_OPERATIONS, May.SEE_PRIZES, May.MOVE_PRIZES, May.SEE_ADDRESSES}),
-    Role.REVIEWER: frozenset({May.SEE_OPERATIONS, May.SEE_PLAYERS, May.SEE_CASES, May.JUDGE_CASES}),
-    Role.MERCHANT_MANAGER: frozenset({May.SEE_OPERATIONS, May.SEE_MERCHANTS, May.MANAGE_MERCHANTS, May.REVIEW_CONTENT}),
+    Role.TREASURER: frozenset(
+        {May.SEE_OPERATIONS, May.MOVE_MONEY, May.CHANGE_ECONOMY, May.SEE_PRIZES, May.TAKE_ALARMS}
+    ),
+    Role.FULFILMENT: frozenset(
+        {May.SEE_OPERATIONS, May.SEE_PRIZES, May.MOVE_PRIZES, May.SEE_ADDRESSES, May.TAKE_ALARMS}
+    ),
+    Role.REVIEWER: frozenset({May.SEE_OPERATIONS, May.SEE_PLAYERS, May.SEE_CASES, May.JUDGE_CASES, May.TAKE_ALARMS}),
+    Role.MERCHANT_MANAGER: frozenset(
+        {May.SEE_OPERATIONS, May.SEE_MERCHANTS, May.MANAGE_MERCHANTS, May.REVIEW_CONTENT, May.TAKE_ALARMS}
+    ),
     # An administrator manages people and switches; money and addresses stay with those whose work they are.
-    Role.ADMINISTRATOR: frozenset({*_SEES, May.FLIP_SWITCHES, May.MANAGE_STAFF, May.MANAGE_MERCHANTS}),
+    Role.ADMINISTRATOR: frozenset(
+        {*_SEES, May.FLIP_SWITCHES, May.MANAGE_STAFF, May.MANAGE_MERCHANTS, May.TAKE_ALARMS, May.MANAGE_ALARMS}
+    ),
     Role.AUDITOR: frozenset(_SEES),
 }
 

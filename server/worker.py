@@ -67,16 +67,16 @@ class Worker:
         self._metrics.job_seconds.labels(job.name).observe(time.perf_counter() - started)
         if failure is None:
             self._metrics.job_last_success.labels(job.name).set(time.time())
-        await self._report(job.name, failure)
+        await self._report(job, failure)
         return done
 
-    async def _report(self, name: str, failure: str | None) -> None:
-        now = time.monotonic()
+    async def _report(self, job: Job, failure: str | None) -> None:
+        now, name = time.monotonic(), job.name
         if failure is None and now - self._reported.get(name, -REPORT_EVERY_S) < REPORT_EVERY_S:
             return
         self._reported[name] = now
         try:
             async with transaction(self._engine) as conn:
-                await health.job_ended(conn, name, now=self._clock(), failure=failure)
+                await health.job_ended(conn, name, now=self._clock(), every_s=job.every_s, failure=failure)
         except Exception as error:
             log.warning("job_report_failed", job=name, error=type(error).__name__)

@@ -154,6 +154,14 @@ CATALOGUE: dict[str, Words] = {
     "test_field_invalid": Words(422, "{field}:{problem}"),
     "segment_invalid": Words(422, "人群“{segment}”:{problem}"),
     "segment_name_taken": Words(409, "已经有叫“{segment}”的人群;请换个名字,或修改那一个。"),
+    # the watch
+    "alarm_taken": Words(409, "{who} 已在 {at} 接手这条告警。", "{who} has acknowledged this alarm already, at {at}."),
+    "alarm_over": Words(409, "这条告警已解除。", "This alarm has cleared already."),
+    "threshold_refused": Words(422, "{field}:{problem}"),
+    "switch_stands": Words(
+        409, "{who} 已在 {at} 这样设置:{why}", "It stands so already: {who} set it at {at}, because: {why}"
+    ),
+    "switch_unknown": Words(422, "没有这个开关目标:{target}", "There is no such thing to switch: {target}"),
     # the merchant's side
     "idempotency_in_progress": Words(
         409, "同一个请求正在处理,请稍后再试。", "The same call is under way; ask again in a moment."

@@ -20,9 +20,11 @@ from server.jobs.refit_rankings import RefitRankings
 from server.jobs.release_blocks import ReleaseBlocks
 from server.jobs.seal_books import SealBooks
 from server.jobs.settle_grants import SettleGrants
+from server.jobs.sound_alarms import SoundAlarms
 from server.jobs.sweep_abuse import SweepAbuse
 from server.jobs.tell_choosers import TellChoosers
 from server.jobs.vest_invitations import VestInvitations
+from server.jobs.watch_votes import WatchVotes
 from server.ports import Shell
 from server.secrets import Vault
 from server.worker import Job
@@ -57,6 +59,8 @@ def jobs_of(shell: Shell) -> list[Job]:
         (FillBackOrders(engine, economy), 60.0),
         (MeasurePrizes(engine), 120.0),
         (MeasureProgramme(engine, economy, shell.metrics.registry), 30.0),
+        (WatchVotes(engine, shell.metrics.registry), 15.0),
+        (SoundAlarms(engine, shell.metrics.registry), 15.0),
         (ExpireFertilizer(engine, economy), 3600.0),
         (ExpireAddresses(engine, economy, vault), 3600.0),
     ]

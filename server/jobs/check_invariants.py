@@ -4,7 +4,8 @@ from datetime import datetime
 
 import structlog
 
-from server.stores.db import AsyncEngine
+from server.stores import watch
+from server.stores.db import AsyncEngine, transaction
 from server.stores.invariants import Finding, audit
 
 log = structlog.get_logger()
@@ -26,6 +27,12 @@ class CheckInvariants:
         broken = [finding for finding in self.findings if not finding.holds]
         for finding in broken:
             log.error("invariant_broken", code=finding.code, sentence=finding.sentence, rows=_plain(finding))
+        async with transaction(self._engine) as conn:
+            await watch.note_laws(
+                conn,
+                [(finding.code, finding.holds, finding.sentence, len(finding.rows)) for finding in self.findings],
+                now,
+            )
         return 0
 
 

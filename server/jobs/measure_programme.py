@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from prometheus_client import CollectorRegistry, Gauge
 
 from rewards.economy import Economy
-from server.stores.db import AsyncEngine
+from server.stores import watch
+from server.stores.db import AsyncEngine, reading, transaction
 from server.stores.programme import programme_numbers
 
 HELP = {
@@ -34,8 +35,10 @@ HELP = {
     "boxes_free": "Boxes in stock that are not set aside.",
     "planned_g": "Grams that open budgets were to have spent by now.",
     "spent_g": "Grams that open budgets have paid or promised.",
+    "stock_fen": "What the boxes in stock are worth, those set aside too.",
 }
 LATELY = timedelta(days=90)
+KEPT = timedelta(days=2)
 
 
 class MeasureProgramme:
@@ -51,9 +54,17 @@ class MeasureProgramme:
         }
 
     async def run(self, now: datetime) -> int:
-        """Read the numbers and set the gauges; returns 0, since nothing was changed."""
-        async with self._engine.connect() as conn:
+        """Read the numbers, keep them for pages and alarms, and set the gauges; returns 0: there is never more to do."""
+        async with reading(self._engine) as conn:
             numbers = await programme_numbers(conn, economy=self._economy, now=now, since=now - LATELY)
-        for name, value in asdict(numbers).items():
+            boxes = await watch.boxes_in_stock(conn)
+        costs = {variety.code: variety.box_cost_fen for variety in self._economy.varieties}
+        dearest = max(costs.values())
+        stock_fen = sum(number * costs.get(code, dearest) for code, number in boxes.items())
+        figures = {**asdict(numbers), "stock_fen": stock_fen}
+        async with transaction(self._engine) as conn:
+            await watch.note_measurement(conn, figures, now)
+            await watch.forget_measurements(conn, before=now - KEPT)
+        for name, value in figures.items():
             self._gauges[name].set(float("nan") if value is None else value)
         return 0

@@ -1,4 +1,4 @@
-"""When each background job last ended well: one row a job, written by whoever ran it."""
+"""When each background job last ended well, and how often it should: one row a job, written by whoever ran it."""
 
 from datetime import datetime
 
@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.alarms import JobSeen
 from server.stores.db import metadata
 
 job_runs = sa.Table(
@@ -15,12 +16,17 @@ job_runs = sa.Table(
     sa.Column("ended_well_at", sa.DateTime(timezone=True)),
     sa.Column("failed_at", sa.DateTime(timezone=True)),
     sa.Column("failure", sa.Text),
+    # How long it rests between runs.
+    sa.Column("every_s", sa.REAL, nullable=False, server_default="0"),
 )
 
 
-async def job_ended(conn: AsyncConnection, job: str, *, now: datetime, failure: str | None = None) -> None:
+async def job_ended(
+    conn: AsyncConnection, job: str, *, now: datetime, every_s: float = 0.0, failure: str | None = None
+) -> None:
     """Record the end of a job's run; `failure` is the name of the error, never its text (it may hold data)."""
     values = {"ended_well_at": now} if failure is None else {"failed_at": now, "failure": failure}
+    values["every_s"] = every_s
     await conn.execute(
         insert(job_runs).values(job=job, **values).on_conflict_do_update(index_elements=["job"], set_=values)
     )
@@ -28,5 +34,15 @@ async def job_ended(conn: AsyncConnection, job: str, *, now: datetime, failure: 
 
 async def job_ages_s(conn: AsyncConnection, now: datetime) -> dict[str, float]:
     """Seconds since each job last ended well."""
-    rows = await conn.execute(sa.select(job_runs.c.job, job_runs.c.ended_well_at))
-    return {job: round((now - at).total_seconds(), 1) for job, at in rows if at is not None}
+    return {job.name: round(job.age_s, 1) for job in await jobs_seen(conn, now) if job.age_s is not None}
+
+
+async def jobs_seen(conn: AsyncConnection, now: datetime) -> list[JobSeen]:
+    """Every job that was ever reported: how long ago it ended well, how often it should, and its newer error."""
+    rows = await conn.execute(sa.select(job_runs).order_by(job_runs.c.job))
+    seen = []
+    for row in rows:
+        age_s = (now - row.ended_well_at).total_seconds() if row.ended_well_at is not None else None
+        newer = row.failed_at is not None and (row.ended_well_at is None or row.failed_at > row.ended_well_at)
+        seen.append(JobSeen(row.job, age_s, row.every_s, row.failure if newer else ""))
+    return seen

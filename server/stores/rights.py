@@ -8,7 +8,17 @@ from collections.abc import Iterable
 
 from server.stores import every_table
 
-FACTS = ("transfers", "votes", "audit_lines", "seals", "switches", "verdicts", "segment_versions")
+FACTS = (
+    "transfers",
+    "votes",
+    "audit_lines",
+    "seals",
+    "switches",
+    "verdicts",
+    "segment_versions",
+    "alarm_events",
+    "alarm_thresholds",
+)
 """Tables to which the service may only add."""
 
 MOVED_BY_TRIGGER = ("accounts",)

@@ -21,7 +21,8 @@ webhooks = sa.Table(
     "webhooks",
     metadata,
     sa.Column("webhook_id", sa.Uuid, primary_key=True),
-    sa.Column("merchant_id", sa.Uuid, sa.ForeignKey("merchants.merchant_id"), nullable=False, index=True),
+    # Nobody's are the operators' own: they are told of alarms.
+    sa.Column("merchant_id", sa.Uuid, sa.ForeignKey("merchants.merchant_id"), index=True),
     sa.Column("url", sa.Text, nullable=False),
     sa.Column("events", ARRAY(sa.Text), nullable=False),
     # Sealed: it signs, so it must be read again, but not by who only has the table.
@@ -46,6 +47,7 @@ deliveries = sa.Table(
     sa.CheckConstraint("state in ('waiting', 'delivered', 'dead')", name="state_known"),
 )
 sa.Index("ix_webhook_deliveries_due", deliveries.c.next_at, postgresql_where=deliveries.c.state == "waiting")
+sa.Index("ix_webhook_deliveries_dead", deliveries.c.ended_at, postgresql_where=deliveries.c.state == "dead")
 sa.Index("ix_webhook_deliveries_webhook_id", deliveries.c.webhook_id, deliveries.c.delivery_id)
 
 
@@ -54,7 +56,7 @@ class Webhook:
     """An address that is told of events."""
 
     webhook_id: UUID
-    merchant_id: UUID
+    merchant_id: UUID | None
     url: str
     events: tuple[str, ...]
     created_at: datetime
@@ -104,19 +106,23 @@ async def add(conn: AsyncConnection, webhook: Webhook, sealed_secret: bytes) -> 
     )
 
 
-async def of_merchant(conn: AsyncConnection, merchant_id: UUID) -> list[Webhook]:
-    """A merchant's addresses, oldest first."""
+async def of_merchant(conn: AsyncConnection, merchant_id: UUID | None) -> list[Webhook]:
+    """A merchant's addresses (the operators', where it is None), oldest first."""
     rows = await conn.execute(
-        sa.select(*_WEBHOOK).where(webhooks.c.merchant_id == merchant_id).order_by(webhooks.c.webhook_id)
+        sa.select(*_WEBHOOK)
+        .where(webhooks.c.merchant_id.is_not_distinct_from(merchant_id))
+        .order_by(webhooks.c.webhook_id)
     )
     return [_webhook(row) for row in rows]
 
 
-async def find(conn: AsyncConnection, webhook_id: UUID, *, merchant_id: UUID) -> Webhook | None:
-    """One address, if it is that merchant's."""
+async def find(conn: AsyncConnection, webhook_id: UUID, *, merchant_id: UUID | None) -> Webhook | None:
+    """One address, if it is that merchant's (the operators', where it is None)."""
     row = (
         await conn.execute(
-            sa.select(*_WEBHOOK).where(webhooks.c.webhook_id == webhook_id, webhooks.c.merchant_id == merchant_id)
+            sa.select(*_WEBHOOK).where(
+                webhooks.c.webhook_id == webhook_id, webhooks.c.merchant_id.is_not_distinct_from(merchant_id)
+            )
         )
     ).one_or_none()
     return _webhook(row) if row else None
@@ -127,8 +133,13 @@ async def remove(conn: AsyncConnection, webhook_id: UUID) -> None:
     await conn.execute(sa.delete(webhooks).where(webhooks.c.webhook_id == webhook_id))
 
 
-async def announce(conn: AsyncConnection, merchant_id: UUID, event: str, data: Mapping[str, Any], now: datetime) -> int:
-    """Put an event into the outbox for each address of the merchant that asked for it; call it with the fact itself."""
+async def announce(
+    conn: AsyncConnection, merchant_id: UUID | None, event: str, data: Mapping[str, Any], now: datetime
+) -> int:
+    """Put an event into the outbox for each address of the merchant that asked for it; call it with the fact itself.
+
+    The operators are told where `merchant_id` is None.
+    """
     wanted = [each for each in await of_merchant(conn, merchant_id) if event in each.events]
     if wanted:
         rows = []

@@ -16,6 +16,35 @@ CREATE TABLE accounts (
 )
  WITH (fillfactor = 70);
 
+CREATE TABLE address_minutes (
+    minute TIMESTAMP WITH TIME ZONE NOT NULL,
+    address_block BYTEA NOT NULL,
+    votes INTEGER NOT NULL,
+    CONSTRAINT pk_address_minutes PRIMARY KEY (minute, address_block)
+);
+
+CREATE TABLE alarm_thresholds (
+    line_id BIGINT GENERATED ALWAYS AS IDENTITY,
+    figures JSONB NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    who TEXT NOT NULL,
+    why TEXT NOT NULL,
+    CONSTRAINT pk_alarm_thresholds PRIMARY KEY (line_id)
+);
+
+CREATE TABLE alarms (
+    alarm_id UUID NOT NULL,
+    code TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    figures JSONB NOT NULL,
+    raised_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    heard_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    acknowledged_at TIMESTAMP WITH TIME ZONE,
+    acknowledged_by TEXT,
+    cleared_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_alarms PRIMARY KEY (alarm_id)
+);
+
 CREATE TABLE audit_lines (
     line_id BIGINT GENERATED ALWAYS AS IDENTITY,
     at TIMESTAMP WITH TIME ZONE NOT NULL,
@@ -218,7 +247,23 @@ CREATE TABLE job_runs (
     ended_well_at TIMESTAMP WITH TIME ZONE,
     failed_at TIMESTAMP WITH TIME ZONE,
     failure TEXT,
+    every_s REAL DEFAULT '0' NOT NULL,
     CONSTRAINT pk_job_runs PRIMARY KEY (job)
+);
+
+CREATE TABLE law_checks (
+    code TEXT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    holds BOOLEAN NOT NULL,
+    sentence TEXT NOT NULL,
+    rows INTEGER NOT NULL,
+    CONSTRAINT pk_law_checks PRIMARY KEY (code)
+);
+
+CREATE TABLE measurements (
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    figures JSONB NOT NULL,
+    CONSTRAINT pk_measurements PRIMARY KEY (at)
 );
 
 CREATE TABLE merchants (
@@ -444,6 +489,14 @@ CREATE TABLE verdicts (
     CONSTRAINT ck_verdicts_weight_in_range CHECK (weight >= 0 and weight <= 1)
 );
 
+CREATE TABLE vote_minutes (
+    minute TIMESTAMP WITH TIME ZONE NOT NULL,
+    test_id UUID NOT NULL,
+    votes INTEGER NOT NULL,
+    valid INTEGER NOT NULL,
+    CONSTRAINT pk_vote_minutes PRIMARY KEY (minute, test_id)
+);
+
 CREATE TABLE votes (
     player_id UUID NOT NULL,
     matchup_id UUID NOT NULL,
@@ -467,6 +520,19 @@ CREATE TABLE votes (
     CONSTRAINT ck_votes_choice_known CHECK (choice between 0 and 2),
     CONSTRAINT ck_votes_two_styles CHECK (left_position <> right_position),
     CONSTRAINT ck_votes_offer_not_negative CHECK (offer_g >= 0)
+);
+
+CREATE TABLE alarm_events (
+    event_id BIGINT GENERATED ALWAYS AS IDENTITY,
+    alarm_id UUID NOT NULL,
+    event TEXT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    who TEXT NOT NULL,
+    note TEXT DEFAULT '' NOT NULL,
+    figures JSONB NOT NULL,
+    CONSTRAINT pk_alarm_events PRIMARY KEY (event_id),
+    CONSTRAINT ck_alarm_events_event_known CHECK (event in ('raised', 'acknowledged', 'cleared')),
+    CONSTRAINT fk_alarm_events_alarm_id FOREIGN KEY(alarm_id) REFERENCES alarms (alarm_id)
 );
 
 CREATE TABLE api_keys (
@@ -738,7 +804,7 @@ CREATE TABLE tree_stages (
 
 CREATE TABLE webhooks (
     webhook_id UUID NOT NULL,
-    merchant_id UUID NOT NULL,
+    merchant_id UUID,
     url TEXT NOT NULL,
     events TEXT[] NOT NULL,
     sealed_secret BYTEA NOT NULL,
@@ -847,6 +913,8 @@ CREATE TABLE webhook_deliveries (
     CONSTRAINT fk_webhook_deliveries_webhook_id FOREIGN KEY(webhook_id) REFERENCES webhooks (webhook_id) ON DELETE CASCADE
 );
 
+CREATE INDEX ix_alarm_events_alarm_id ON alarm_events (alarm_id);
+
 CREATE INDEX ix_appeals_player_id ON appeals (player_id);
 
 CREATE INDEX ix_appeals_state_at ON appeals (state, at);
@@ -949,6 +1017,8 @@ CREATE INDEX ix_votes_answered_at ON votes USING brin (answered_at) WITH (pages_
 
 CREATE INDEX ix_votes_test_id_xid ON votes (test_id, xid);
 
+CREATE INDEX ix_webhook_deliveries_dead ON webhook_deliveries (ended_at) WHERE state = 'dead';
+
 CREATE INDEX ix_webhook_deliveries_due ON webhook_deliveries (next_at) WHERE state = 'waiting';
 
 CREATE INDEX ix_webhook_deliveries_webhook_id ON webhook_deliveries (webhook_id, delivery_id);
@@ -958,6 +1028,8 @@ CREATE INDEX ix_webhooks_merchant_id ON webhooks (merchant_id);
 CREATE UNIQUE INDEX ix_appeals_open_player ON appeals (player_id) WHERE state = 'open';
 
 CREATE UNIQUE INDEX ix_cases_open_subject ON cases (subject) WHERE state = 'open';
+
+CREATE UNIQUE INDEX uq_alarms_open ON alarms (code, subject) WHERE cleared_at IS NULL;
 
 CREATE UNIQUE INDEX uq_money_moves_reference ON money_moves (kind, reference) WHERE reference != '' AND state != 'declined';
 
@@ -1008,6 +1080,12 @@ begin
     end if;
     return null;
 end $$;
+
+create or replace trigger alarm_events_append_only before update or delete or truncate on alarm_events
+    for each statement execute function refuse_change();
+
+create or replace trigger alarm_thresholds_append_only before update or delete or truncate on alarm_thresholds
+    for each statement execute function refuse_change();
 
 create or replace trigger audit_lines_append_only before update or delete or truncate on audit_lines
     for each statement execute function refuse_change();
