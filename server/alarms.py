@@ -4,7 +4,7 @@ Pure: figures go in, alarms come out. A job gathers the figures, a store remembe
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -30,16 +30,16 @@ class MachineThresholds:
 class Thresholds:
     """All thresholds, by who knows what they mean."""
 
-    play: PlayThresholds = PlayThresholds()
-    money: MoneyThresholds = MoneyThresholds()
-    machine: MachineThresholds = MachineThresholds()
+    play: PlayThresholds = field(default_factory=PlayThresholds)
+    money: MoneyThresholds = field(default_factory=MoneyThresholds)
+    machine: MachineThresholds = field(default_factory=MachineThresholds)
 
     def figures(self) -> dict[str, int]:
         """Every threshold by its name."""
         return {
-            field.name: getattr(group, field.name)
+            each.name: getattr(group, each.name)
             for group in (self.play, self.money, self.machine)
-            for field in fields(group)
+            for each in fields(group)
         }
 
 
@@ -66,7 +66,7 @@ def thresholds_from(figures: Mapping[str, int]) -> Thresholds:
             raise ThresholdRefused(name, f"must be a whole number from 1 to {MOST}", f"应为 1 到 {MOST} 的整数")
 
     def told(group: type) -> dict[str, int]:
-        return {field.name: figures[field.name] for field in fields(group) if field.name in figures}
+        return {each.name: figures[each.name] for each in fields(group) if each.name in figures}
 
     return Thresholds(
         play=PlayThresholds(**told(PlayThresholds)),
@@ -281,6 +281,9 @@ class BrokenLaw:
     rows: int
 
 
+NOBODY = Counted(0, 0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """Everything that alarms are judged by, at one moment."""
@@ -289,8 +292,8 @@ class Seen:
     budgets: Sequence[BudgetSeen] = ()
     liability_fen: int | None = None
     stock_fen: int | None = None
-    lately: Counted = Counted(0, 0)
-    usually: Counted = Counted(0, 0)
+    lately: Counted = NOBODY
+    usually: Counted = NOBODY
     tests: Sequence[TestSeen] = ()
     addresses: Sequence[AddressSeen] = ()
     jobs: Sequence[JobSeen] = ()

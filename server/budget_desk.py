@@ -182,14 +182,15 @@ class BudgetDesk:
             till.asked_g_per_s += share * (till.asked_g / passed_s - till.asked_g_per_s)
             till.asked_g = 0
         self._forget_idle_tills()
-        if paced := {budget_id: self._tills[budget_id] for budget_id in self._paces if budget_id in self._tills}:
+        # Also of budgets that are not paced: what is not offered is what a kill switch would not have to honour.
+        if tills := sorted(self._tills.items()):
             async with transaction(self._engine) as conn:
                 await budgets.report_demand(
                     conn,
                     self.process_id,
                     [
                         budgets.Demand(budget_id, till.unoffered_g, int(till.asked_g_per_s * 60))
-                        for budget_id, till in paced.items()
+                        for budget_id, till in tills
                     ],
                     now=self._clock(),
                 )

@@ -2,6 +2,8 @@
 
 import base64
 import secrets
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -13,8 +15,9 @@ from server.edge.problems import Problem
 from server.edge.wire import Call, Reply, Route, Wire, rfc3339
 from server.ids import uuid7
 from server.jobs.deliver_webhooks import is_public
+from server.secrets import Vault
 from server.stores import webhooks
-from server.stores.db import reading, transaction
+from server.stores.db import AsyncConnection, reading, transaction
 from server.stores.webhooks import Delivery, Webhook
 
 MOST = 10
@@ -73,7 +76,8 @@ class DeliveriesQuery(Wire):
     limit: int = pydantic.Field(default=20, ge=1, le=100)
 
 
-def _reply(webhook: Webhook, secret: str | None = None) -> dict[str, Any]:
+def webhook_reply(webhook: Webhook, secret: str | None = None) -> dict[str, Any]:
+    """An address as it goes out; its secret only when it was just made."""
     return {
         "webhook_id": str(webhook.webhook_id),
         "url": webhook.url,
@@ -83,7 +87,7 @@ def _reply(webhook: Webhook, secret: str | None = None) -> dict[str, Any]:
     }
 
 
-def _check_url(url: str, *, private_too: bool) -> None:
+def check_url(url: str, *, private_too: bool) -> None:
     """An address that may be called. What a name resolves to is looked at again whenever it is called."""
     try:
         parts = urlsplit(url)
@@ -102,24 +106,33 @@ def _check_url(url: str, *, private_too: bool) -> None:
             raise Problem("webhook_url_refused", field="url")
 
 
+async def new_webhook(
+    conn: AsyncConnection, vault: Vault, *, merchant_id: UUID | None, url: str, events: Sequence[str], now: datetime
+) -> tuple[Webhook, str]:
+    """Put an address on record; returns it and the secret that signs its calls."""
+    secret = base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"=").decode()
+    webhook = Webhook(uuid7(), merchant_id, url, tuple(dict.fromkeys(events)), now)
+    await webhooks.add(conn, webhook, vault.seal(secret.encode(), about=webhook.webhook_id.bytes))
+    return webhook, secret
+
+
 async def post_webhooks(call: Call) -> dict[str, Any]:
     """Add an address. The secret that signs its calls is in this answer and nowhere else."""
     merchant_id = merchant_of(call)
-    _check_url(call.body.url, private_too=call.shell.config.mode == "demo")
-    secret = base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"=").decode()
-    webhook = Webhook(uuid7(), merchant_id, call.body.url, tuple(dict.fromkeys(call.body.events)), call.now)
+    check_url(call.body.url, private_too=call.shell.config.mode == "demo")
     async with transaction(call.shell.engine) as conn:
         if len(await webhooks.of_merchant(conn, merchant_id)) >= MOST:
             raise Problem("too_many_webhooks", params={"limit": MOST})
-        sealed = call.shell.vault.seal(secret.encode(), about=webhook.webhook_id.bytes)
-        await webhooks.add(conn, webhook, sealed)
-    return _reply(webhook, secret)
+        webhook, secret = await new_webhook(
+            conn, call.shell.vault, merchant_id=merchant_id, url=call.body.url, events=call.body.events, now=call.now
+        )
+    return webhook_reply(webhook, secret)
 
 
 async def get_webhooks(call: Call) -> dict[str, Any]:
     """All addresses."""
     async with reading(call.shell.engine) as conn:
-        return {"webhooks": [_reply(each) for each in await webhooks.of_merchant(conn, merchant_of(call))]}
+        return {"webhooks": [webhook_reply(each) for each in await webhooks.of_merchant(conn, merchant_of(call))]}
 
 
 async def _found(call: Call, conn: Any) -> Webhook:
@@ -143,10 +156,11 @@ async def get_deliveries(call: Call) -> dict[str, Any]:
             conn, webhook.webhook_id, before=call.query.cursor, limit=call.query.limit + 1
         )
     shown, more = page[: call.query.limit], len(page) > call.query.limit
-    return {"deliveries": [_delivery(each) for each in shown], "next": str(shown[-1].delivery_id) if more else None}
+    return {"deliveries": [delivery_reply(each) for each in shown], "next": str(shown[-1].delivery_id) if more else None}
 
 
-def _delivery(each: Delivery) -> dict[str, Any]:
+def delivery_reply(each: Delivery) -> dict[str, Any]:
+    """A delivery as it goes out."""
     return {
         "delivery_id": str(each.delivery_id),
         "event": each.event,

@@ -37,4 +37,7 @@ KINDS: Mapping[str, RewardKind] = MappingProxyType(
 )
 """Every kind by its code, in the order of the rules page."""
 
-__all__ = ["KINDS", "Award", "Figure", "RewardKind"]
+SWITCHABLE = (PER_VOTE.code, DAILY_CLAIM.code, CONSISTENCY.code, PRODUCED.code, INVITE.code)
+"""Kinds that a kill switch of their own stops. The others were promised with a tree, or are owed to somebody already."""
+
+__all__ = ["KINDS", "SWITCHABLE", "Award", "Figure", "RewardKind"]

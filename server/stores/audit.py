@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +27,15 @@ audit_lines = sa.Table(
     sa.Column("why", sa.Text, nullable=False, server_default=""),
     sa.Column("request_id", sa.Text, nullable=False, server_default=""),
 )
-sa.Index("ix_audit_lines_object_id", audit_lines.c.object_id)
+# One for each way of looking, all in the order of the lines: a page costs the same at any depth.
+sa.Index("ix_audit_lines_object_id", audit_lines.c.object_id, audit_lines.c.line_id)
+sa.Index("ix_audit_lines_who", audit_lines.c.who, audit_lines.c.line_id)
+sa.Index("ix_audit_lines_what", audit_lines.c.what, audit_lines.c.line_id)
+sa.Index("ix_audit_lines_area", sa.text("split_part(what, '.', 1)"), audit_lines.c.line_id)
+sa.Index("ix_audit_lines_at", audit_lines.c.at, audit_lines.c.line_id)
+sa.Index(
+    "ix_audit_lines_request_id", audit_lines.c.request_id, postgresql_where=audit_lines.c.request_id != ""
+)
 
 DDL = (
     REFUSE_CHANGE,
@@ -90,6 +98,82 @@ async def lines(
     if before_line is not None:
         query = query.where(audit_lines.c.line_id < before_line)
     return [AuditLine(**row._asdict()) for row in await conn.execute(query)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What is looked for; everything that is said must fit.
+
+    `what` is an act ("switch.stop") or an area of acts ("switch"); `since` and `until` bound the moment.
+    """
+
+    who: str | None = None
+    what: str | None = None
+    object_id: str | None = None
+    request_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+# Lines are numbered when they are written and dated by the clock of their process: the two orders agree but for the
+# length of a transaction and the difference of two clocks.
+_SLACK = timedelta(minutes=10)
+
+
+async def search(
+    conn: AsyncConnection, wanted: Search, *, before_line: int | None = None, limit: int = 100
+) -> list[AuditLine]:
+    """The newest lines first that fit, from before the line `before_line`."""
+    query = sa.select(audit_lines).order_by(audit_lines.c.line_id.desc()).limit(limit)
+    if wanted.who is not None:
+        query = query.where(audit_lines.c.who == wanted.who)
+    if wanted.what is not None:
+        area = sa.text("split_part(what, '.', 1) = :area").bindparams(area=wanted.what)
+        query = query.where(audit_lines.c.what == wanted.what if "." in wanted.what else area)
+    if wanted.object_id is not None:
+        query = query.where(audit_lines.c.object_id == wanted.object_id)
+    if wanted.request_id is not None:
+        query = query.where(audit_lines.c.request_id == wanted.request_id, audit_lines.c.request_id != "")
+    if wanted.since is not None:
+        query = query.where(audit_lines.c.at >= wanted.since)
+        if (first := await _line_at(conn, wanted.since - _SLACK)) is not None:
+            query = query.where(audit_lines.c.line_id >= first)
+    if wanted.until is not None:
+        query = query.where(audit_lines.c.at < wanted.until)
+        if (last := await _line_at(conn, wanted.until + _SLACK)) is not None:
+            query = query.where(audit_lines.c.line_id <= last)
+    if before_line is not None:
+        query = query.where(audit_lines.c.line_id < before_line)
+    return [AuditLine(**row._asdict()) for row in await conn.execute(query)]
+
+
+async def _line_at(conn: AsyncConnection, moment: datetime) -> int | None:
+    """The number of the last line that was dated before a moment."""
+    found: int | None = await conn.scalar(
+        sa.select(audit_lines.c.line_id)
+        .where(audit_lines.c.at < moment)
+        .order_by(audit_lines.c.at.desc(), audit_lines.c.line_id.desc())
+        .limit(1)
+    )
+    return found
+
+
+async def acts(conn: AsyncConnection) -> list[str]:
+    """Every kind of act that is on record, found by skipping through the index rather than by reading the log."""
+    rows = await conn.scalars(
+        sa.text(
+            """
+with recursive kinds as (
+    (select what from audit_lines order by what limit 1)
+    union all
+    select (select a.what from audit_lines a where a.what > k.what order by a.what limit 1) from kinds k
+    where k.what is not null
+)
+select what from kinds where what is not null
+"""
+        )
+    )
+    return list(rows)
 
 
 async def stream(conn: AsyncConnection) -> AsyncIterator[AuditLine]:

@@ -117,6 +117,7 @@ awards = sa.Table(
     sa.CheckConstraint("amount_g > 0", name="amount_positive"),
 )
 sa.Index("ix_awards_player_id", awards.c.player_id)
+sa.Index("ix_awards_kind_earned_at", awards.c.kind, awards.c.earned_at)
 sa.Index("ix_awards_owed", awards.c.earned_at, postgresql_where=awards.c.transfer_id.is_(None))
 
 invitations = sa.Table(

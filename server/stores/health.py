@@ -25,7 +25,7 @@ async def job_ended(
     conn: AsyncConnection, job: str, *, now: datetime, every_s: float = 0.0, failure: str | None = None
 ) -> None:
     """Record the end of a job's run; `failure` is the name of the error, never its text (it may hold data)."""
-    values = {"ended_well_at": now} if failure is None else {"failed_at": now, "failure": failure}
+    values: dict[str, object] = {"ended_well_at": now} if failure is None else {"failed_at": now, "failure": failure}
     values["every_s"] = every_s
     await conn.execute(
         insert(job_runs).values(job=job, **values).on_conflict_do_update(index_elements=["job"], set_=values)

@@ -149,6 +149,19 @@ async def add(conn: AsyncConnection, chain: Chain, *, previous: Seal | None, to_
     )
 
 
+async def sealed_up_to(conn: AsyncConnection, chain: Chain) -> tuple[int, datetime | None]:
+    """(the last sealed row's number, when): 0 and None where nothing is sealed yet."""
+    row = (
+        await conn.execute(
+            sa.select(seals.c.to_seq, seals.c.at)
+            .where(seals.c.chain == chain.name)
+            .order_by(seals.c.number.desc())
+            .limit(1)
+        )
+    ).one_or_none()
+    return (row.to_seq, row.at) if row else (0, None)
+
+
 async def last_drawn(conn: AsyncConnection, chain: Chain) -> int:
     """The greatest sequence number that was drawn so far, whether or not its row is committed."""
     return int(
