@@ -50,7 +50,7 @@ def valid_share_falls(lately: Counted, usually: Counted, thresholds: PlayThresho
     )
 
 
-def test_rate_jumps(*, votes: int, usual_votes: float, launched_s_ago: float, thresholds: PlayThresholds) -> bool:
+def votes_of_test_jump(*, votes: int, usual_votes: float, launched_s_ago: float, thresholds: PlayThresholds) -> bool:
     """Whether a test gets several times the votes that it got in windows before; a new test has nothing to compare."""
     return (
         launched_s_ago >= thresholds.test_rate_after_launch_s
@@ -59,7 +59,7 @@ def test_rate_jumps(*, votes: int, usual_votes: float, launched_s_ago: float, th
     )
 
 
-def address_rate_jumps(*, votes: int, usual_votes: float, thresholds: PlayThresholds) -> bool:
+def votes_of_address_jump(*, votes: int, usual_votes: float, thresholds: PlayThresholds) -> bool:
     """Whether an address block sends several times the votes that it sent in windows before (none, if it is new)."""
     return votes >= thresholds.address_rate_least_votes and votes >= thresholds.address_rate_times * usual_votes
 

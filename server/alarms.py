@@ -381,7 +381,7 @@ def _of_play(seen: Seen, thresholds: PlayThresholds, minutes: int) -> list[Sound
             found.append(
                 Sounding("refit_late", str(test.test_id), {"name": test.name, "waiting_s": round(test.waiting_s)})
             )
-        if play.test_rate_jumps(
+        if play.votes_of_test_jump(
             votes=test.votes,
             usual_votes=test.usual_votes,
             launched_s_ago=test.launched_s_ago,
@@ -392,7 +392,7 @@ def _of_play(seen: Seen, thresholds: PlayThresholds, minutes: int) -> list[Sound
                 Sounding("test_rate_jumps", str(test.test_id), {**figures, "usual_votes": round(test.usual_votes)})
             )
     for address in seen.addresses:
-        if play.address_rate_jumps(votes=address.votes, usual_votes=address.usual_votes, thresholds=thresholds):
+        if play.votes_of_address_jump(votes=address.votes, usual_votes=address.usual_votes, thresholds=thresholds):
             figures = {"minutes": minutes, "votes": address.votes, "usual_votes": round(address.usual_votes)}
             found.append(Sounding("address_rate_jumps", address.mark, figures))
     return found

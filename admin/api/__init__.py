@@ -11,6 +11,12 @@ from admin.api import (
     ops_people,
     ops_prizes,
     ops_segments,
+    ops_alarms,
+    ops_audit,
+    ops_cases,
+    ops_content,
+    ops_dashboard,
+    ops_switches,
     quotes,
     reports,
     tests,
@@ -43,3 +49,12 @@ PEOPLE: tuple[Route, ...] = (
 )
 
 ROUTES: tuple[Route, ...] = (*MERCHANT, *MONEY, *PEOPLE)
+ROUTES: tuple[Route, ...] = (
+    *MERCHANT,
+    *ops_cases.ROUTES,
+    *ops_content.ROUTES,
+    *ops_alarms.ROUTES,
+    *ops_dashboard.ROUTES,
+    *ops_switches.ROUTES,
+    *ops_audit.ROUTES,
+)

@@ -156,7 +156,10 @@ async def get_deliveries(call: Call) -> dict[str, Any]:
             conn, webhook.webhook_id, before=call.query.cursor, limit=call.query.limit + 1
         )
     shown, more = page[: call.query.limit], len(page) > call.query.limit
-    return {"deliveries": [delivery_reply(each) for each in shown], "next": str(shown[-1].delivery_id) if more else None}
+    return {
+        "deliveries": [delivery_reply(each) for each in shown],
+        "next": str(shown[-1].delivery_id) if more else None,
+    }
 
 
 def delivery_reply(each: Delivery) -> dict[str, Any]:

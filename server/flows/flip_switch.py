@@ -4,7 +4,8 @@ from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
-from rewards.kinds import PER_VOTE, SWITCHABLE
+from rewards.kinds import SWITCHABLE
+from rewards.kinds.per_vote import PER_VOTE
 from server.edge.problems import Problem
 from server.edge.wire import rfc3339
 from server.stores import audit, blast_radius, budgets

@@ -33,9 +33,7 @@ sa.Index("ix_audit_lines_who", audit_lines.c.who, audit_lines.c.line_id)
 sa.Index("ix_audit_lines_what", audit_lines.c.what, audit_lines.c.line_id)
 sa.Index("ix_audit_lines_area", sa.text("split_part(what, '.', 1)"), audit_lines.c.line_id)
 sa.Index("ix_audit_lines_at", audit_lines.c.at, audit_lines.c.line_id)
-sa.Index(
-    "ix_audit_lines_request_id", audit_lines.c.request_id, postgresql_where=audit_lines.c.request_id != ""
-)
+sa.Index("ix_audit_lines_request_id", audit_lines.c.request_id, postgresql_where=audit_lines.c.request_id != "")
 
 DDL = (
     REFUSE_CHANGE,

@@ -32,7 +32,8 @@ class BlastRadius:
 # What lies in a block is offered but for what its process said that it has not offered, and what is held already.
 _OF_TESTS = """
 with chosen as (
-    select t.test_id, t.title from style_tests t where t.state = 'running' and (cast(:test as uuid) is null or t.test_id = :test)
+    select t.test_id, t.title from style_tests t
+    where t.state = 'running' and (cast(:test as uuid) is null or t.test_id = :test)
 ), blocks as (
     select r.budget_id, r.block_id, coalesce(a.balance, 0) as balance
     from reservations r left join accounts a on a.account_id = account_id('reservation', r.block_id)
@@ -53,7 +54,7 @@ select (select count(*) from chosen) as tests,
                 0)::bigint as left_g,
        coalesce((select sum(votes) from vote_minutes where minute >= :hour_ago
                  and (cast(:test as uuid) is null or test_id = :test)), 0)::int as votes_last_hour
-"""  # noqa: S608 - made of constants of this file
+"""
 
 
 async def of_tests(conn: AsyncConnection, test_id: UUID | None, now: datetime) -> BlastRadius:
@@ -154,4 +155,3 @@ async def titles_of(conn: AsyncConnection, test_ids: list[UUID]) -> dict[UUID, s
         sa.text("select test_id, title from style_tests where test_id = any(:ids)"), {"ids": test_ids}
     )
     return {row.test_id: row.title for row in rows}
-

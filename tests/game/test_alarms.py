@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from game.alarms import (
     Counted,
     PlayThresholds,
-    address_rate_jumps,
     refit_is_late,
-    test_rate_jumps,
     valid_share_falls,
+    votes_of_address_jump,
+    votes_of_test_jump,
 )
 
 T = PlayThresholds()
@@ -35,19 +35,19 @@ def test_few_votes_say_nothing_of_their_share(votes, data):
 @given(st.integers(0, 10_000), st.floats(0, 10_000))
 def test_more_votes_never_silence_a_jump(votes, usual):
     def jumps(many: int) -> bool:
-        return test_rate_jumps(votes=many, usual_votes=usual, launched_s_ago=86_400, thresholds=T)
+        return votes_of_test_jump(votes=many, usual_votes=usual, launched_s_ago=86_400, thresholds=T)
 
     assert jumps(votes + 1) or not jumps(votes)
 
 
 def test_a_test_that_was_just_launched_has_nothing_to_jump_from():
-    assert not test_rate_jumps(votes=9_000, usual_votes=0, launched_s_ago=600, thresholds=T)
-    assert test_rate_jumps(votes=9_000, usual_votes=0, launched_s_ago=3_600, thresholds=T)
+    assert not votes_of_test_jump(votes=9_000, usual_votes=0, launched_s_ago=600, thresholds=T)
+    assert votes_of_test_jump(votes=9_000, usual_votes=0, launched_s_ago=3_600, thresholds=T)
 
 
 def test_a_busy_office_that_is_always_busy_does_not_jump():
-    assert not address_rate_jumps(votes=400, usual_votes=390, thresholds=T)
-    assert address_rate_jumps(votes=400, usual_votes=20, thresholds=T)
+    assert not votes_of_address_jump(votes=400, usual_votes=390, thresholds=T)
+    assert votes_of_address_jump(votes=400, usual_votes=20, thresholds=T)
 
 
 def test_a_refit_is_late_after_a_minute():

@@ -921,7 +921,19 @@ CREATE INDEX ix_appeals_state_at ON appeals (state, at);
 
 CREATE INDEX ix_applications_tree_id ON applications (tree_id);
 
-CREATE INDEX ix_audit_lines_object_id ON audit_lines (object_id);
+CREATE INDEX ix_audit_lines_area ON audit_lines (split_part(what, '.', 1), line_id);
+
+CREATE INDEX ix_audit_lines_at ON audit_lines (at, line_id);
+
+CREATE INDEX ix_audit_lines_object_id ON audit_lines (object_id, line_id);
+
+CREATE INDEX ix_audit_lines_request_id ON audit_lines (request_id) WHERE request_id != '';
+
+CREATE INDEX ix_audit_lines_what ON audit_lines (what, line_id);
+
+CREATE INDEX ix_audit_lines_who ON audit_lines (who, line_id);
+
+CREATE INDEX ix_awards_kind_earned_at ON awards (kind, earned_at);
 
 CREATE INDEX ix_awards_owed ON awards (earned_at) WHERE transfer_id IS NULL;
 
