@@ -3,19 +3,17 @@
 from admin.api import (
     account,
     afterwards,
+    ops_alarms,
+    ops_audit,
     ops_budgets,
     ops_cases,
     ops_content,
+    ops_dashboard,
     ops_economy,
     ops_orders,
     ops_people,
     ops_prizes,
     ops_segments,
-    ops_alarms,
-    ops_audit,
-    ops_cases,
-    ops_content,
-    ops_dashboard,
     ops_switches,
     quotes,
     reports,
@@ -48,13 +46,11 @@ PEOPLE: tuple[Route, ...] = (
     *ops_people.ROUTES,
 )
 
-ROUTES: tuple[Route, ...] = (*MERCHANT, *MONEY, *PEOPLE)
-ROUTES: tuple[Route, ...] = (
-    *MERCHANT,
-    *ops_cases.ROUTES,
-    *ops_content.ROUTES,
+WATCH: tuple[Route, ...] = (
     *ops_alarms.ROUTES,
     *ops_dashboard.ROUTES,
     *ops_switches.ROUTES,
     *ops_audit.ROUTES,
 )
+
+ROUTES: tuple[Route, ...] = (*MERCHANT, *MONEY, *PEOPLE, *WATCH)

@@ -182,7 +182,7 @@ async def test_a_broken_law_sounds_after_the_check_and_is_counted(engine, clock)
 
 async def test_liability_above_stock_and_a_spent_budget_sound(service: Service):
     now = service.clock.now
-    test = await service.test(budget_fen=300, styles=8)
+    test = await service.test(budget_fen=210)
     for name in "一二三四五":
         phone = await service.phone(name)
         for _ in range(4):
