@@ -182,8 +182,8 @@ async def test_a_broken_law_sounds_after_the_check_and_is_counted(engine, clock)
 
 async def test_liability_above_stock_and_a_spent_budget_sound(service: Service):
     now = service.clock.now
-    test = await service.test(budget_fen=210)
-    for name in "一二三四五":
+    test = await service.test(budget_fen=300)
+    for name in "一二三四五六七八":
         phone = await service.phone(name)
         for _ in range(4):
             dealt = await phone.round(5)
