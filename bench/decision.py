@@ -359,9 +359,9 @@ def quotes(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         )
         told = quote(n, goal)
         (outcome,) = simulate.run_test(simulate.realistic(n, rng), [goal], rng, max_votes=HORIZON, first_look=0)
-        used = outcome.votes
+        used = outcome.votes + told.confirmation
         found.append((told.low <= used <= told.high, used < told.low, used > told.high,
-                      min(used, HORIZON) / told.expected, goal.certainty))  # fmt: skip
+                      min(used, HORIZON + told.confirmation) / told.expected, goal.certainty))  # fmt: skip
     rows = []
     for rule in ("likely", "proven", "both"):
         part = [hit for hit in found if rule in ("both", hit[4])]

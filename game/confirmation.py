@@ -17,8 +17,6 @@ import numpy as np
 
 from ranking.stopping import PROBE_THRESHOLD, ProbePlan, ProbeVerdict, probe_plan, probe_test
 
-FEWEST_STYLES = 3
-"""With two styles a voter sees one pair, and whoever was bought looks like anybody."""
 FEWEST_MEETINGS = 2
 
 Pair = tuple[int, int]
@@ -72,16 +70,6 @@ def _pair(a: int, b: int) -> Pair:
 def plan(leader: int, n_styles: int) -> ProbePlan:
     """The session of one voter, and how many such sessions are wanted in all."""
     return probe_plan(leader, n_styles)
-
-
-def confirmation_votes(n_styles: int) -> int:
-    """Votes of a whole confirmation; none where there can be none."""
-    return plan(0, n_styles).votes if n_styles >= FEWEST_STYLES else 0
-
-
-def is_due(*, certainty: str, n_styles: int) -> bool:
-    """Whether a goal is confirmed before it is announced: a proven one, where a voter can meet a style twice."""
-    return certainty == "proven" and n_styles >= FEWEST_STYLES
 
 
 @dataclass(frozen=True, slots=True)

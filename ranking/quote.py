@@ -9,6 +9,8 @@ the worst one), in the logarithm of the error allowed and in that of the indiffe
 
 The styles of one merchant may be more alike than that, and his shoppers may say "neither" often: the range covers what
 such tests use four times in five, not every test.
+
+A proven winner is confirmed before it is announced (`ranking.stopping.probe_plan`): these votes are part of the quote.
 """
 
 from collections.abc import Sequence
@@ -24,6 +26,7 @@ from numpy.typing import NDArray
 from ranking import quote_table
 from ranking.errors import RankingError
 from ranking.pairing import Certainty, Goal
+from ranking.stopping import confirmation_votes
 
 Floats = NDArray[np.float64]
 
@@ -52,9 +55,10 @@ class QuoteRefused(RankingError):
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """Votes until the goal's rule fires, over tests like this one: `expected` on average, `low`-`high` four times in
-    five, `median`. `extrapolated` says that the shape lies outside what was simulated, so that the range is a guess.
+    """Votes until the decision, over tests like this one: `expected` on average, `low`-`high` four times in five,
+    `median`. `extrapolated` says that the shape lies outside what was simulated, so that the range is a guess.
 
+    All of them contain `confirmation` votes, asked after the rule has fired: those of a proven winner's probe, else 0.
     Money is `price_fen` a vote; days are votes by `votes_per_day`, None where the flow is not known.
     """
 
@@ -69,6 +73,7 @@ class Quote:
     votes_per_day: float | None
     extrapolated: bool
     curve: tuple[float, ...]
+    confirmation: int = 0
 
     @property
     def expected_fen(self) -> int:
@@ -131,7 +136,8 @@ def quote(
     logs, extrapolated = _log_votes(n_styles, goal)
     if segments > 1:
         logs = _several(logs, segments, SEGMENT_POOLING[goal.certainty])
-    votes = np.exp(logs)
+    confirmation = segments * confirmation_votes(goal, n_styles)
+    votes = np.exp(logs) + confirmation
     low, median, high = (ceil(float(np.interp(q, _FINE, votes)) - 1e-6) for q in (0.1, 0.5, 0.9))
     return Quote(
         n_styles=n_styles,
@@ -145,6 +151,7 @@ def quote(
         votes_per_day=votes_per_day,
         extrapolated=extrapolated,
         curve=tuple(votes.tolist()),
+        confirmation=confirmation,
     )
 
 

@@ -49,6 +49,7 @@ LOGIT_PER_BOUGHT_PERCENT: Final = 0.016
 
 PROBE_VOTES: Final = 2000
 PROBE_THRESHOLD: Final = 3.0
+PROBE_STYLES: Final = 3
 
 FAN_SD: Final = 0.7
 """Honest voters differ in how much they like the leader: standard deviation in logits."""
@@ -493,9 +494,17 @@ class ProbeVerdict:
     n_voters: int
 
 
+def confirmation_votes(goal: Goal, n_items: int) -> int:
+    """Votes that a goal asks after its rule has fired: the probe of a proven winner; 0 for likely, and for two styles.
+
+    Of two styles every voter sees one pair, and whoever was bought looks like anybody.
+    """
+    return probe_plan(0, n_items).votes if goal.certainty == "proven" and n_items >= PROBE_STYLES else 0
+
+
 def probe_plan(leader: int, n_items: int, *, votes: int = PROBE_VOTES) -> ProbePlan:
     """The probe for a proven winner: ten pairs a voter, eight with the leader (fewer where there are fewer rivals)."""
-    if n_items < 3 or not 0 <= leader < n_items:
+    if n_items < PROBE_STYLES or not 0 <= leader < n_items:
         raise StoppingRefused(
             reason=f"a probe needs a leader among three styles or more (leader {leader} of {n_items})"
         )

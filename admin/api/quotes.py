@@ -12,7 +12,10 @@ from server.stores.db import reading
 
 
 class QuoteLine(Reply):
-    """One promise: votes and money on average and four times in five; days at the present flow (null: unknown)."""
+    """One promise: votes and money on average and four times in five; days at the present flow (null: unknown).
+
+    `confirmation_votes` are contained: they confirm a proven winner before it is announced.
+    """
 
     certainty: str
     confidence: float
@@ -20,6 +23,7 @@ class QuoteLine(Reply):
     low_votes: int
     median_votes: int
     high_votes: int
+    confirmation_votes: int
     expected_fen: int
     low_fen: int
     high_fen: int
@@ -79,6 +83,7 @@ def _line(one: Quote, budget_fen: int) -> dict[str, Any]:
         "low_votes": one.low,
         "median_votes": one.median,
         "high_votes": one.high,
+        "confirmation_votes": one.confirmation,
         "expected_fen": one.expected_fen,
         "low_fen": one.low_fen,
         "high_fen": one.high_fen,

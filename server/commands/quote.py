@@ -104,6 +104,7 @@ def _row(one: Quote) -> dict[str, Any]:
         "low_votes": one.low,
         "median_votes": one.median,
         "high_votes": one.high,
+        "confirmation_votes": one.confirmation,
         "expected_fen": one.expected_fen,
         "low_fen": one.low_fen,
         "high_fen": one.high_fen,
@@ -146,6 +147,11 @@ def show(asked: Quote, others: list[Quote], budget_fen: int | None) -> None:
     if budget_fen is not None:
         chance = _chance(asked, budget_fen)
         out.print(f"预算 {yuan(budget_fen)} 够用的可能 · the budget is enough with probability {chance:.0%}")
+    confirmation = max(one.confirmation for one in rows)
+    if confirmation:
+        out.print(
+            f"“已证实”的票数含确认测试 {confirmation:,} 票 · proven includes {confirmation:,} votes that confirm the winner"
+        )
     if any(one.extrapolated for one in rows):
         out.print("* 超出模拟范围,仅供参考 · outside what was simulated: a rough guess")
     out.print(

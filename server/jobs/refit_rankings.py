@@ -25,7 +25,7 @@ from game.conclusions import (
     open_items,
     status_of,
 )
-from game.confirmation import Confirmation, ProbeVotes, confirm, confirmation_votes, is_due
+from game.confirmation import Confirmation, ProbeVotes, confirm
 from game.dealing import appetites, is_gold, passed
 from game.matchup import Choice
 from game.style_test import StyleTest, TestState
@@ -35,7 +35,7 @@ from ranking.comparisons import LEFT, NEITHER, RIGHT, RunningCounts
 from ranking.errors import NoVotes
 from ranking.scores import Scores
 from ranking.segments import HEARD_VOTES, SegmentScores
-from ranking.stopping import Decision, decide
+from ranking.stopping import Decision, confirmation_votes, decide
 from rewards.economy import Economy
 from server.closer_look import CloserLook, look
 from server.edge.wire import rfc3339
@@ -190,7 +190,7 @@ class RefitRankings:
         ills = ailments(bench.scores, health)
         reached = decision is not None and decision.done
         bench.confirmation = None
-        if reached and decision and is_due(certainty=test.goal.certainty, n_styles=len(test.ranked)):
+        if reached and decision and confirmation_votes(test.goal, len(test.ranked)):
             bench.confirmation = _confirm(bench, decision, last=ended or in_vain)
         status = status_of(decision, health, ills, reached=reached, ended=ended, confirmation=bench.confirmation)
         flagged = status is DecisionStatus.REVIEW and not ended
@@ -256,11 +256,10 @@ def _confirm(bench: Workbench, decision: Decision, *, last: bool) -> Confirmatio
 
 def _confirmation_left(bench: Workbench) -> int:
     """Votes that the confirmation of the winner will ask for once the rule has fired."""
-    test = bench.test
-    if not is_due(certainty=test.goal.certainty, n_styles=len(test.ranked)):
-        return 0
     found = bench.confirmation
-    return confirmation_votes(len(test.ranked)) if found is None else max(0, found.wanted - found.votes)
+    if found is None:
+        return confirmation_votes(bench.test.goal, len(bench.test.ranked))
+    return max(0, found.wanted - found.votes)
 
 
 def _take_in(bench: Workbench, fresh: votes.VoteColumns) -> None:

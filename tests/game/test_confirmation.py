@@ -5,7 +5,9 @@ from uuid import UUID, uuid4
 import numpy as np
 import pytest
 
-from game.confirmation import Probe, ProbeVotes, confirm, confirmation_votes, is_due, plan
+from game.confirmation import Probe, ProbeVotes, confirm, plan
+from ranking.pairing import Goal
+from ranking.stopping import confirmation_votes
 
 RNG = np.random.default_rng
 
@@ -36,7 +38,7 @@ def test_with_few_styles_the_leader_meets_all_others(n: int, length: int, with_l
     pairs = [pair for pair, _ in a_session(Probe((0,), n), uuid4())]
     assert (len(pairs), sum(0 in pair for pair in pairs)) == (length, with_leader)
     assert plan(0, n).pairs == length
-    assert plan(0, n).votes == confirmation_votes(n) >= 2000
+    assert plan(0, n).votes == confirmation_votes(Goal(certainty="proven"), n) >= 2000
 
 
 def test_the_chances_of_all_pairs_that_could_come_sum_to_one() -> None:
@@ -70,10 +72,10 @@ def test_several_chosen_styles_are_met_by_different_voters() -> None:
 
 def test_only_a_proven_goal_of_three_styles_or_more_is_confirmed() -> None:
     """Likely is a bet and needs none; of two styles a voter sees one pair."""
-    assert is_due(certainty="proven", n_styles=3)
-    assert not is_due(certainty="proven", n_styles=2)
-    assert not is_due(certainty="likely", n_styles=12)
-    assert confirmation_votes(2) == 0
+    proven = Goal(certainty="proven")
+    assert confirmation_votes(proven, 3) >= 2000
+    assert confirmation_votes(proven, 2) == 0
+    assert confirmation_votes(Goal(), 12) == 0
 
 
 def votes_of(n: int, voters: int, *, bought: float, seed: int = 1) -> tuple[ProbeVotes, np.ndarray]:

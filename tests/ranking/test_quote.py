@@ -54,6 +54,16 @@ def test_the_larger_promise_costs_more(shape: tuple[int, int]) -> None:
     assert quote(n, Goal(n - keep)).expected == quote(n, Goal(keep)).expected
 
 
+def test_a_proven_quote_contains_the_votes_that_confirm_the_winner() -> None:
+    """And says how many they are; a bet is not confirmed, and of two styles nothing can be."""
+    proven = quote(12, Goal(certainty="proven"))
+    assert proven.confirmation >= 2000
+    assert proven.low > proven.confirmation
+    assert proven.chance_within(proven.confirmation) == 0.0
+    assert quote(12, Goal(certainty="proven"), segments=3).confirmation == 3 * proven.confirmation
+    assert quote(12, Goal()).confirmation == quote(2, Goal(certainty="proven")).confirmation == 0
+
+
 def test_the_same_question_gets_the_same_quote_and_a_fuller_shop_a_sooner_answer() -> None:
     assert quote(12, Goal(3), segments=4) == quote(12, Goal(3), segments=4)
     slow, fast = (quote(12, Goal(3), votes_per_day=flow) for flow in (100.0, 1000.0))
