@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from game.dealing import Seat, eligible
+from game.dealing import Pair, Seat, eligible
 from game.matchup import Matchup, sign
 from game.style_test import StyleTest
 from rewards.days import day_of, day_starts_at
@@ -15,6 +15,9 @@ from server.dealer import Dealer
 from server.ids import uuid7
 from server.stores import players, standings, votes
 from server.stores.db import AsyncEngine, reading
+
+TRIES = 3
+"""How often a round that found its budget taken by others waits for the next block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,58 +71,64 @@ async def deal_round(
     open_to_player = eligible(tables, Seat(player_id, facts, barred_merchants=barred))
     if not open_to_player:
         return DealtRound(round_id, (), "no_test_open")
-    paid_left = economy.paid_choices_per_day - paid_today
-    if player.standing != "muted" and paid_left > 0:
-        amount_g = economy.choice_g * min(size, paid_left)
-        await budget_desk.ready([table.test.test_id for table, _ in open_to_player], amount_g=amount_g)
-    # From here to `remember` nothing waits: of two rounds of one player at once, the later knows what the earlier got.
-    # Another process may have recorded what this one still believes to be out.
-    held = {matchup.matchup_id: matchup for matchup in (*out_before, *dealer.out_of(player_id, now))}
-    out = [matchup for matchup in held.values() if matchup.matchup_id not in met.matchup_ids]
-    for matchup in out:
-        met.pairs.setdefault(matchup.test_id, []).append((matchup.left, matchup.right))
-        if matchup.probe:
-            met.probed.setdefault(matchup.test_id, []).append((matchup.left, matchup.right))
-    paid_left -= sum(1 for matchup in out if matchup.offer_g > 0)
-    if paid_left <= 0:
-        return DealtRound(round_id, (), "daily_cap_reached")
-    wanted = min(size, paid_left)
-    seat = Seat(
-        player_id,
-        facts,
-        barred_merchants=barred,
-        met={test_id: frozenset(pairs) for test_id, pairs in met.pairs.items()},
-        probed={test_id: frozenset(pairs) for test_id, pairs in met.probed.items()},
-    )
-    dealt = []
-    reason = "all_pairs_met"
-    for pair in dealer.deal(seat, size=wanted):
-        if reason == "budget_exhausted":
-            dealer.take_back(pair)
-            continue
-        offer_g = 0 if player.standing == "muted" else economy.choice_g
-        block_id = budget_desk.offer(pair.test.test_id, offer_g) if offer_g else UUID(int=0)
-        if block_id is None:
-            reason = "budget_exhausted"
-            dealer.take_back(pair)
-            continue
-        matchup = Matchup(
-            matchup_id=uuid7(),
-            player_id=player_id,
-            test_id=pair.test.test_id,
-            block_id=block_id,
-            left=pair.left,
-            right=pair.right,
-            offer_g=offer_g,
-            dealt_at=now,
-            expires_at=now + ticket_life,
-            device=device,
-            segment=pair.segment,
-            explored=pair.explored,
-            probe=pair.probe,
-            snapshot=pair.snapshot,
-            probability=pair.probability,
+    reason = "daily_cap_reached"
+    dealt: list[DealtMatchup] = []
+    for _ in range(TRIES):
+        if player.standing != "muted" and paid_today < economy.paid_choices_per_day:
+            amount_g = economy.choice_g * min(size, economy.paid_choices_per_day - paid_today)
+            await budget_desk.ready([table.test.test_id for table, _ in open_to_player], amount_g=amount_g)
+        # From here to `remember` nothing waits: of two rounds of one player at once, the later knows what the earlier got.
+        # Another process may have recorded what this one still believes to be out.
+        held = {matchup.matchup_id: matchup for matchup in (*out_before, *dealer.out_of(player_id, now))}
+        out = [matchup for matchup in held.values() if matchup.matchup_id not in met.matchup_ids]
+        paid_left = economy.paid_choices_per_day - paid_today - sum(1 for matchup in out if matchup.offer_g > 0)
+        if paid_left <= 0:
+            return DealtRound(round_id, (), "daily_cap_reached")
+        seat = Seat(
+            player_id,
+            facts,
+            barred_merchants=barred,
+            met=_pairs(met.pairs, out),
+            probed=_pairs(met.probed, [matchup for matchup in out if matchup.probe]),
         )
-        dealt.append(DealtMatchup(matchup, sign(matchup, keys), pair.test))
-    dealer.remember(entry.matchup for entry in dealt)
+        pairs = dealer.deal(seat, size=min(size, paid_left))
+        reason = "all_pairs_met"
+        for place, pair in enumerate(pairs):
+            offer_g = 0 if player.standing == "muted" else economy.choice_g
+            block_id = budget_desk.offer(pair.test.test_id, offer_g) if offer_g else UUID(int=0)
+            if block_id is None:
+                reason = "budget_exhausted"
+                for left_over in pairs[place:]:
+                    dealer.take_back(left_over)
+                break
+            matchup = Matchup(
+                matchup_id=uuid7(),
+                player_id=player_id,
+                test_id=pair.test.test_id,
+                block_id=block_id,
+                left=pair.left,
+                right=pair.right,
+                offer_g=offer_g,
+                dealt_at=now,
+                expires_at=now + ticket_life,
+                device=device,
+                segment=pair.segment,
+                explored=pair.explored,
+                probe=pair.probe,
+                snapshot=pair.snapshot,
+                probability=pair.probability,
+            )
+            dealt.append(DealtMatchup(matchup, sign(matchup, keys), pair.test))
+        dealer.remember(entry.matchup for entry in dealt)
+        # Others may have taken what was made ready before this round had its turn.
+        if dealt or reason != "budget_exhausted":
+            break
     return DealtRound(round_id, tuple(dealt), None if dealt else reason)
+
+
+def _pairs(recorded: Mapping[UUID, list[Pair]], out: list[Matchup]) -> dict[UUID, frozenset[Pair]]:
+    """Pairs by test: those on record and those that are out."""
+    found = {test_id: set(pairs) for test_id, pairs in recorded.items()}
+    for matchup in out:
+        found.setdefault(matchup.test_id, set()).add((matchup.left, matchup.right))
+    return {test_id: frozenset(pairs) for test_id, pairs in found.items()}
