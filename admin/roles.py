@@ -28,6 +28,7 @@ class May(StrEnum):
     MOVE_PRIZES = "move_prizes"
     SEE_ADDRESSES = "see_addresses"
     SEE_PLAYERS = "see_players"
+    SERVE_PLAYERS = "serve_players"
     JUDGE_CASES = "judge_cases"
     SEE_CASES = "see_cases"
     SEE_MERCHANTS = "see_merchants"
@@ -45,19 +46,30 @@ _SEES = {May.SEE_OPERATIONS, May.SEE_PRIZES, May.SEE_PLAYERS, May.SEE_CASES, May
 
 PERMITTED: dict[Role, frozenset[May]] = {
     Role.MERCHANT: frozenset({May.OWN_TESTS}),
+    # Whoever approves that paid grams are taken back sees for what.
     Role.TREASURER: frozenset(
-        {May.SEE_OPERATIONS, May.MOVE_MONEY, May.CHANGE_ECONOMY, May.SEE_PRIZES, May.TAKE_ALARMS}
+        {May.SEE_OPERATIONS, May.MOVE_MONEY, May.CHANGE_ECONOMY, May.SEE_PRIZES, May.SEE_CASES, May.TAKE_ALARMS}
     ),
     Role.FULFILMENT: frozenset(
         {May.SEE_OPERATIONS, May.SEE_PRIZES, May.MOVE_PRIZES, May.SEE_ADDRESSES, May.TAKE_ALARMS}
     ),
-    Role.REVIEWER: frozenset({May.SEE_OPERATIONS, May.SEE_PLAYERS, May.SEE_CASES, May.JUDGE_CASES, May.TAKE_ALARMS}),
+    Role.REVIEWER: frozenset(
+        {May.SEE_OPERATIONS, May.SEE_PLAYERS, May.SERVE_PLAYERS, May.SEE_CASES, May.JUDGE_CASES, May.TAKE_ALARMS}
+    ),
     Role.MERCHANT_MANAGER: frozenset(
         {May.SEE_OPERATIONS, May.SEE_MERCHANTS, May.MANAGE_MERCHANTS, May.REVIEW_CONTENT, May.TAKE_ALARMS}
     ),
     # An administrator manages people and switches; money and addresses stay with those whose work they are.
     Role.ADMINISTRATOR: frozenset(
-        {*_SEES, May.FLIP_SWITCHES, May.MANAGE_STAFF, May.MANAGE_MERCHANTS, May.TAKE_ALARMS, May.MANAGE_ALARMS}
+        {
+            *_SEES,
+            May.SERVE_PLAYERS,
+            May.FLIP_SWITCHES,
+            May.MANAGE_STAFF,
+            May.MANAGE_MERCHANTS,
+            May.TAKE_ALARMS,
+            May.MANAGE_ALARMS,
+        }
     ),
     Role.AUDITOR: frozenset(_SEES),
 }

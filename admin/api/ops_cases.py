@@ -1,6 +1,9 @@
 """Review by people: cases with their evidence, appeals and answers, payments taken back by two, and merchants' staff."""
 
-from datetime import datetime
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
 from uuid import UUID
 
@@ -8,6 +11,7 @@ import pydantic
 
 from admin.api.tests import cursor_of, read_cursor
 from admin.roles import May
+from game.errors import AppealAnswered, CaseClosed
 from game.standing import SUGGESTION_WORDS, CaseState, Outcome, Suggestion, words_for
 from server.api.sessions import keyed_hash
 from server.edge.problems import Problem
@@ -16,20 +20,30 @@ from server.flows.answer_appeal import answer_appeal
 from server.flows.judge_case import judge_case
 from server.flows.reverse_payments import propose_reversals, reverse_payments
 from server.ids import uuid7
-from server.stores import audit, cases, players, standings, tests
+from server.stores import audit, cases, evidence, players, standings, tests
 from server.stores.cases import Appeal, Case
 from server.stores.db import AsyncConnection, reading, transaction
+from server.stores.evidence import Answer, Link, Pace
 from server.stores.standings import Verdict
 
+CHINA = timezone(timedelta(hours=8))
+EACH_DRAWN, MOST_DRAWN = 400, 6
 SEE, JUDGE, MONEY = May.SEE_CASES.value, May.JUDGE_CASES.value, May.MOVE_MONEY.value
 
 
-class CasesQuery(Wire):
+class AppealsQuery(Wire):
     """Which page, and in which state (all, unless named)."""
 
     state: Literal["open", "lifted", "upheld"] | None = None
     cursor: str | None = pydantic.Field(default=None, max_length=200)
     limit: int = pydantic.Field(default=20, ge=1, le=100)
+
+
+class CasesQuery(AppealsQuery):
+    """Which page, in which state, of which kind, for which reason (all, unless named)."""
+
+    kind: Literal["player", "group", "manual"] | None = None
+    reason: str | None = pydantic.Field(default=None, max_length=40)
 
 
 class ReasonReply(Reply):
@@ -131,6 +145,47 @@ class CaseFileReply(CaseReply):
     payments: list[PaymentReply]
     reversals: list[ReversalReply]
     appeals: list[AppealReply]
+
+
+class AnswerSeenReply(Reply):
+    """One answer on record; `took_ms` is 0 where the client did not say."""
+
+    test_id: str
+    at: str
+    choice: str
+    took_ms: int
+
+
+class PaceReply(Reply):
+    """How long others took on the same tests: 10th, 50th and 90th percentile in ms, of so many answers."""
+
+    low_ms: int
+    median_ms: int
+    high_ms: int
+    answers: int
+
+
+class PlayerEvidenceReply(Reply):
+    """The newest answers of one player, oldest first."""
+
+    player_id: str
+    answers: list[AnswerSeenReply]
+    others: PaceReply | None
+
+
+class LinkReply(Reply):
+    """That an account has a thing of this kind; the same number is the same thing, which nobody can read."""
+
+    player_id: str
+    kind: str
+    number: int
+
+
+class EvidenceReply(Reply):
+    """What the drawings of a case are made of."""
+
+    players: list[PlayerEvidenceReply]
+    links: list[LinkReply]
 
 
 class OpenBody(Wire):
@@ -268,7 +323,10 @@ async def get_cases(call: Call) -> dict[str, Any]:
     """Cases, newest first."""
     before = read_cursor(call.query.cursor) if call.query.cursor else None
     async with reading(call.shell.engine) as conn:
-        found = await cases.page(conn, state=_state(call), before=before, limit=call.query.limit)
+        found = await cases.page(
+            conn, state=_state(call), kind=call.query.kind, reason=call.query.reason, before=before,
+            limit=call.query.limit,
+        )  # fmt: skip
     more = len(found) == call.query.limit
     return {
         "cases": [_case(case) for case in found],
@@ -282,10 +340,11 @@ async def get_case(call: Call) -> dict[str, Any]:
         case = await cases.find(conn, call.path_uuid("case_id"))
         if case is None:
             raise Problem("not_found")
-        return await _file(conn, case)
+        return await case_file(conn, case)
 
 
-async def _file(conn: AsyncConnection, case: Case) -> dict[str, Any]:
+async def case_file(conn: AsyncConnection, case: Case) -> dict[str, Any]:
+    """A case with all that an operator needs to judge it."""
     verdicts = [one for player_id in case.player_ids for one in await standings.verdicts_on(conn, player_id, limit=20)]
     appeals = [one for player_id in case.player_ids for one in await cases.appeals_of(conn, player_id)]
     risks = await standings.risks_of(conn, case.player_ids)
@@ -327,6 +386,62 @@ async def _file(conn: AsyncConnection, case: Case) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a case is drawn from."""
+
+    answers: dict[UUID, list[Answer]]
+    paces: dict[UUID, Pace | None]
+    links: list[Link]
+
+
+async def shown_of(conn: AsyncConnection, player_ids: Sequence[UUID]) -> Shown:
+    """The newest answers of the first few players of a case, the pace of others on the same tests, and all links."""
+    drawn = player_ids[:MOST_DRAWN]
+    answers = await evidence.answers_of(conn, drawn, each=EACH_DRAWN)
+    paces = {}
+    for player_id, own in answers.items():
+        recent = list(dict.fromkeys(one.test_id for one in reversed(own)))[:5]
+        paces[player_id] = await evidence.pace_of_others(conn, recent, player_ids)
+    return Shown(answers, paces, await evidence.links_of(conn, player_ids))
+
+
+async def get_evidence(call: Call) -> dict[str, Any]:
+    """What the drawings of a case are made of: answers one by one, the pace of others, links as numbered things."""
+    async with reading(call.shell.engine) as conn:
+        case = await cases.find(conn, call.path_uuid("case_id"))
+        if case is None:
+            raise Problem("not_found")
+        shown = await shown_of(conn, case.player_ids)
+    numbers: dict[tuple[str, bytes], int] = {}
+    return {
+        "players": [
+            {
+                "player_id": str(player_id),
+                "answers": [
+                    {
+                        "test_id": str(one.test_id),
+                        "at": rfc3339(one.at),
+                        "choice": one.choice.word,
+                        "took_ms": one.took_ms,
+                    }
+                    for one in own
+                ],
+                "others": dataclasses.asdict(pace) if (pace := shown.paces[player_id]) else None,
+            }
+            for player_id, own in shown.answers.items()
+        ],
+        "links": [
+            {
+                "player_id": str(link.player_id),
+                "kind": link.kind,
+                "number": numbers.setdefault((link.kind, link.thing), len(numbers) + 1),
+            }
+            for link in shown.links
+        ],
+    }
+
+
 async def post_cases(call: Call) -> dict[str, Any]:
     """Open a case by hand. It changes nobody's standing: judging it does."""
     body = call.body
@@ -362,19 +477,41 @@ async def post_cases(call: Call) -> dict[str, Any]:
     return _case(case)
 
 
+OUTCOME_WORDS = {"lifted": ("撤销了处理", "lifted it"), "upheld": ("维持了处理", "upheld it")}
+
+
+def first_was(code: str, state: str, who: str | None, at: datetime | None, note: str | None) -> Problem:
+    """The refusal of whoever came second: what the first one did, when, and in which words."""
+    zh, en = OUTCOME_WORDS.get(state, (state, state))
+    moment = at.astimezone(CHINA).strftime("%m-%d %H:%M") if at else ""
+    return Problem(
+        code,
+        sentence=f'{who} {en} at {moment} (China time): "{note}". Reload the page; new evidence is a new case.',
+        sentence_zh=f"{who} 已在 {moment} {zh}:“{note}”。请刷新页面;有新证据请另开一案。",
+        extra={"state": state, "by": who, "at": _moment(at), "note": note},
+    )
+
+
 async def post_judgement(call: Call) -> dict[str, Any]:
-    """Lift or uphold; lifting gives back what was voided or reversed."""
-    async with transaction(call.shell.engine) as conn:
-        judged = await judge_case(
-            conn,
-            call.path_uuid("case_id"),
-            Outcome(call.body.outcome),
-            who=call.who.name,
-            note=call.body.note,
-            economy=call.shell.economy,
-            now=call.now,
-            request_id=call.request[REQUEST_ID],
-        )
+    """Lift or uphold; lifting gives back what was voided or reversed. Who comes second is told what the first did."""
+    case_id = call.path_uuid("case_id")
+    try:
+        async with transaction(call.shell.engine) as conn:
+            judged = await judge_case(
+                conn,
+                case_id,
+                Outcome(call.body.outcome),
+                who=call.who.name,
+                note=call.body.note,
+                economy=call.shell.economy,
+                now=call.now,
+                request_id=call.request[REQUEST_ID],
+            )
+    except CaseClosed as closed:
+        async with reading(call.shell.engine) as conn:
+            case = await cases.find(conn, case_id)
+        assert case is not None
+        raise first_was(closed.code, case.state.value, case.judged_by, case.judged_at, case.note) from closed
     if judged is None:
         raise Problem("not_found")
     return {**_case(judged.case), "restored_g": judged.restored_g}
@@ -428,18 +565,27 @@ async def get_appeals(call: Call) -> dict[str, Any]:
 
 
 async def post_answer(call: Call) -> dict[str, Any]:
-    """Answer an appeal in words that the player will read."""
-    async with transaction(call.shell.engine) as conn:
-        answered = await answer_appeal(
-            conn,
-            call.path_uuid("appeal_id"),
-            Outcome(call.body.outcome),
-            answer=call.body.answer,
-            who=call.who.name,
-            economy=call.shell.economy,
-            now=call.now,
-            request_id=call.request[REQUEST_ID],
-        )
+    """Answer an appeal in words that the player will read. Who comes second is told what the first answered."""
+    appeal_id = call.path_uuid("appeal_id")
+    try:
+        async with transaction(call.shell.engine) as conn:
+            answered = await answer_appeal(
+                conn,
+                appeal_id,
+                Outcome(call.body.outcome),
+                answer=call.body.answer,
+                who=call.who.name,
+                economy=call.shell.economy,
+                now=call.now,
+                request_id=call.request[REQUEST_ID],
+            )
+    except AppealAnswered as closed:
+        async with reading(call.shell.engine) as conn:
+            appeal = await cases.find_appeal(conn, appeal_id)
+        assert appeal is not None
+        raise first_was(
+            closed.code, appeal.state.value, appeal.answered_by, appeal.answered_at, appeal.answer
+        ) from closed
     if answered is None:
         raise Problem("not_found")
     return {**_appeal(answered.appeal), "restored_g": answered.restored_g}
@@ -498,6 +644,10 @@ ROUTES = (
         reply=CaseFileReply, problems=_READ,
     ),
     Route(
+        method="GET", path="/v1/ops/cases/{case_id}/evidence", handler=get_evidence,
+        summary="What a case is drawn from", auth=SEE, reply=EvidenceReply, problems=_READ,
+    ),
+    Route(
         method="POST", path="/v1/ops/cases/{case_id}/judge", handler=post_judgement, summary="Judge a case",
         auth=JUDGE, body=JudgeBody, reply=JudgedReply, problems=_WRITE, idempotent=True,
     ),
@@ -512,7 +662,7 @@ ROUTES = (
         problems=_WRITE, idempotent=True,
     ),
     Route(
-        method="GET", path="/v1/ops/appeals", handler=get_appeals, summary="Appeals", auth=SEE, query=CasesQuery,
+        method="GET", path="/v1/ops/appeals", handler=get_appeals, summary="Appeals", auth=SEE, query=AppealsQuery,
         reply=AppealsReply, problems=(401, 403, 422, 503),
     ),
     Route(

@@ -1,5 +1,6 @@
 """The console's pages: made on the server, made alive by small modules of script."""
 
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from server.report.model import shown_attributes
 from server.stores import billing, ledger, sales, staff, tests
 from server.stores.db import reading, transaction
 
+CHINA = timezone(timedelta(hours=8), "Asia/Shanghai")
 COOKIE = "xk_console"
 _HERE = Path(__file__).parent
 _TEMPLATES = jinja2.Environment(
@@ -46,7 +48,14 @@ def yuan(fen: int) -> str:
     return f"¥{fen / 100:,.2f}"
 
 
+def local_time(at: datetime | str) -> str:
+    """A moment as it is shown: China's time, to the minute."""
+    moment = datetime.fromisoformat(at) if isinstance(at, str) else at
+    return moment.astimezone(CHINA).strftime("%Y-%m-%d %H:%M")
+
+
 _TEMPLATES.filters["yuan"] = yuan
+_TEMPLATES.filters["local_time"] = local_time
 
 
 class SignInBody(Wire):

@@ -214,13 +214,19 @@ async def page(
     conn: AsyncConnection,
     *,
     state: CaseState | None = None,
+    kind: str | None = None,
+    reason: str | None = None,
     before: tuple[datetime, UUID] | None = None,
     limit: int = 50,
 ) -> list[Case]:
-    """Cases, the newest first, from after the key `before` (opened_at, case_id)."""
+    """Cases, the newest first, from after the key `before` (opened_at, case_id): of a state, a kind, with a reason."""
     query = sa.select(cases).order_by(cases.c.opened_at.desc(), cases.c.case_id.desc()).limit(limit)
     if state is not None:
         query = query.where(cases.c.state == state.value)
+    if kind is not None:
+        query = query.where(cases.c.kind == kind)
+    if reason is not None:
+        query = query.where(cases.c.reasons.contains([reason]))
     if before is not None:
         query = query.where(sa.tuple_(cases.c.opened_at, cases.c.case_id) < sa.tuple_(*map(sa.literal, before)))
     return await _with_players(conn, (await conn.execute(query)).all())

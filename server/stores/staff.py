@@ -350,3 +350,9 @@ async def administrators_held(conn: AsyncConnection, role: str) -> set[UUID]:
 async def change(conn: AsyncConnection, user_id: UUID, **values: Any) -> None:
     """Set columns of a person."""
     await conn.execute(sa.update(staff).where(staff.c.user_id == user_id).values(**values))
+
+
+async def logins(conn: AsyncConnection, user_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """By which logins these people are known."""
+    rows = await conn.execute(sa.select(staff.c.user_id, staff.c.login).where(staff.c.user_id.in_(set(user_ids))))
+    return {row.user_id: row.login for row in rows}

@@ -127,6 +127,11 @@ document.addEventListener("click", (event) => {
   if (reveal) show(reveal);
 });
 
+document.addEventListener("change", (event) => {
+  const all = event.target.closest("[data-all]");
+  if (all) for (const one of all.form.querySelectorAll(`[name="${CSS.escape(all.dataset.all)}"]`)) one.checked = all.checked;
+});
+
 async function show(button) {
   const reason = await ask(words("为什么要查看?(会写进审计记录)", "Why do you look? (Kept in the audit log.)"), { reason: true });
   if (!reason) return;

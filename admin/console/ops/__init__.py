@@ -1,6 +1,6 @@
 """The operators' console: one file per section with its own routes, collected here."""
 
-from admin.console.ops import me, overview, staff
+from admin.console.ops import cases, me, overview, staff
 from admin.console.ops.sections import SECTIONS
 from server.edge.wire import Route
 
@@ -8,6 +8,7 @@ __all__ = ["ROUTES", "SECTIONS"]
 
 ROUTES: tuple[Route, ...] = (
     *overview.ROUTES,
+    *cases.ROUTES,
     *me.ROUTES,
     *staff.ROUTES,
 )
