@@ -4,6 +4,8 @@ AES-256-GCM (NIST SP 800-38D) under a key derived with HKDF-SHA256 (RFC 5869) fr
 says which key sealed it, so keys rotate: new values take the newest, old ones open while their key is configured.
 """
 
+import hashlib
+import hmac
 import os
 from collections.abc import Mapping
 
@@ -17,6 +19,11 @@ _NONCE_BYTES = 12
 _HEAD_BYTES = 2 + _NONCE_BYTES
 
 
+def keyed_hash(key: bytes, text: str) -> bytes:
+    """HMAC-SHA256 of a text (RFC 2104), cut to sixteen bytes."""
+    return hmac.digest(key, text.encode(), hashlib.sha256)[:16]
+
+
 class SealBroken(Exception):
     """A sealed value cannot be opened: its key is not configured, it was changed, or it belongs to something else."""
 
@@ -28,10 +35,18 @@ class Vault:
         assert keys, "a vault has a key"
         assert all(0 < number < 256 for number in keys), "a key's number is one byte"
         self.newest = max(keys)
+        self._oldest = keys[min(keys)]
         self._ciphers = {
             number: AESGCM(HKDF(algorithm=SHA256(), length=32, salt=None, info=b"xuankuan vault").derive(secret))
             for number, secret in keys.items()
         }
+
+    def digest(self, text: str) -> bytes:
+        """Sixteen bytes that stand for a text and cannot be turned back without the key.
+
+        Under the oldest key, so that a text keeps its digest when keys rotate: links are found by equality.
+        """
+        return keyed_hash(self._oldest, text)
 
     def seal(self, plain: bytes, *, about: bytes) -> bytes:
         """`plain` sealed with the newest key. `about` names its owner, and opening asks for the same name: a sealed

@@ -166,8 +166,8 @@ class Mind:
     def __init__(self) -> None:
         self._players = Numbers()
         self._sessions, self._devices, self._addresses = Numbers(), Numbers(), Numbers()
-        self._groups, self._payees = Numbers(), Numbers()
-        self._facts: dict[int, tuple[int, int, int]] = {}
+        self._groups, self._payees, self._phones = Numbers(), Numbers(), Numbers()
+        self._facts: dict[int, tuple[int, int, int, int]] = {}
         self._benches: dict[UUID, Bench] = {}
         self._n_styles = 0
         self._sweep = Sweep()
@@ -243,6 +243,7 @@ class Mind:
                 self._groups.of(one.group),
                 self._payees.of(one.payee) if one.payee else UNKNOWN,
                 self._players.of(one.inviter) if one.inviter else UNKNOWN,
+                self._phones.of(one.phone) if one.phone else UNKNOWN,
             )
         anew = self._n_votes > GROWTH * self._n_built
         touched = self._build() if anew else self._add()
@@ -294,10 +295,12 @@ class Mind:
         )
 
     def _table(self) -> PlayerTable:
-        facts = np.full((len(self._players), 3), UNKNOWN, dtype=np.int64)
-        for number, three in self._facts.items():
-            facts[number] = three
-        return PlayerTable.of(len(self._players), segment=facts[:, 0], payee=facts[:, 1], inviter=facts[:, 2])
+        facts = np.full((len(self._players), 4), UNKNOWN, dtype=np.int64)
+        for number, told in self._facts.items():
+            facts[number] = told
+        return PlayerTable.of(
+            len(self._players), segment=facts[:, 0], payee=facts[:, 1], inviter=facts[:, 2], phone=facts[:, 3]
+        )
 
     def _suspicion(self, verdicts: Verdicts, row: int, number: int) -> Suspicion:
         opinion = opinion_of(verdicts, row)

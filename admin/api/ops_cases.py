@@ -13,11 +13,11 @@ from admin.api.tests import cursor_of, read_cursor
 from admin.roles import May
 from game.errors import AppealAnswered, CaseClosed
 from game.standing import SUGGESTION_WORDS, CaseState, Outcome, Suggestion, words_for
-from server.api.sessions import keyed_hash
 from server.edge.problems import Problem
 from server.edge.wire import REQUEST_ID, Call, Reply, Route, Wire, rfc3339
 from server.flows.answer_appeal import answer_appeal
 from server.flows.judge_case import judge_case
+from server.flows.link_player import link_text
 from server.flows.reverse_payments import propose_reversals, reverse_payments
 from server.ids import uuid7
 from server.stores import audit, cases, evidence, players, standings, tests
@@ -602,7 +602,7 @@ async def post_staff_link(call: Call) -> dict[str, Any]:
             if await players.find(conn, UUID(bytes=digest)) is None:
                 raise Problem("not_found")
         else:
-            digest = keyed_hash(shell.config.vault_keys[min(shell.config.vault_keys)], f"{body.kind}:{body.value}")
+            digest = shell.vault.digest(link_text(body.kind, body.value))
         new = await standings.link_staff(
             conn, body.merchant_id, kind=body.kind, digest=digest, added_by=call.who.name, now=call.now
         )

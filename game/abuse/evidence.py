@@ -158,22 +158,30 @@ def _column(values: NDArray[Any], name: str, n: int) -> NDArray[Any]:
 class PlayerTable:
     """What is known of each player beside the votes: one entry a player, -1 where unknown.
 
-    `payee` is the address that prizes go to, `inviter` the player who invited this one, `segment` the declared
-    audience.
+    `payee` is the address that prizes go to, `phone` the number on it, `inviter` the player who invited this one,
+    `segment` the declared audience.
     """
 
     segment: Ints
     payee: Ints
     inviter: Ints
+    phone: Ints
 
     @classmethod
-    def of(cls, n_players: int, *, segment: Any = None, payee: Any = None, inviter: Any = None) -> Self:
+    def of(
+        cls, n_players: int, *, segment: Any = None, payee: Any = None, inviter: Any = None, phone: Any = None
+    ) -> Self:
         def whole(values: Any, name: str) -> Ints:
             if values is None:
                 return np.full(n_players, UNKNOWN, dtype=np.int64)
             return _column(np.asarray(values, dtype=np.int64), name, n_players)
 
-        return cls(segment=whole(segment, "segment"), payee=whole(payee, "payee"), inviter=whole(inviter, "inviter"))
+        return cls(
+            segment=whole(segment, "segment"),
+            payee=whole(payee, "payee"),
+            inviter=whole(inviter, "inviter"),
+            phone=whole(phone, "phone"),
+        )
 
     def __len__(self) -> int:
         return int(self.segment.size)

@@ -1,4 +1,4 @@
-"""Who is linked to whom: by device, by address, by payee, by invitation. A link is no guilt; it says whose evidence
+"""Who is linked to whom: by device, address, payee, phone and invitation. A link is no guilt; it says whose evidence
 belongs together.
 
 Families share a telephone, a home network and the address that the fruit is sent to; thousands share the network of a
@@ -6,8 +6,8 @@ carrier. So an address links only where it is rare (at most twenty-five players 
 appear on it in the same hours again and again; a payee that receives for many is an office or a dormitory and links
 nobody. The one thing that counts here is many accounts on one device: up to four are a family, twelve are one hand.
 
-Source: connected components of the graph players - devices - addresses - payees, by label propagation. Cost: one pass
-over distinct (player, key) pairs, and only after new ones appeared; a vote that shows nothing new costs a look-up.
+Source: connected components of the graph players - devices - addresses - payees - phones, by label propagation. Cost: one
+pass over distinct (player, key) pairs, and only after new ones appeared; a vote that shows nothing new costs a look-up.
 """
 
 from dataclasses import dataclass
@@ -79,6 +79,7 @@ class Links:
             ("address", self._addresses.keys, MOST_ON_ADDRESS),
             ("hours", _often(self._hours.keys), MOST_ON_ADDRESS),
             ("payee", _pair(np.arange(n), table.payee)[table.payee >= 0], MOST_ON_PAYEE),
+            ("phone", _pair(np.arange(n), table.phone)[table.phone >= 0], MOST_ON_PAYEE),
             ("device", self._devices.keys, MOST_ON_DEVICE),
         ):
             player, key = pairs // _BITS, pairs % _BITS

@@ -1,7 +1,5 @@
 """POST /v1/sessions: log in with a platform's code, or as a guest where that is allowed."""
 
-import hashlib
-import hmac
 from typing import Any, Literal
 
 import pydantic
@@ -15,7 +13,7 @@ from server.edge.problems import Problem
 from server.edge.wire import Reply, Route, Wire, rfc3339
 from server.flows.open_session import open_session
 from server.gateways import GatewayError, PlatformSetUpWrong
-from server.secrets import Vault
+from server.secrets import Vault, keyed_hash
 
 log = structlog.get_logger()
 
@@ -48,11 +46,6 @@ class SessionReply(Reply):
     token: str
     expires_at: str
     player: PlayerReply
-
-
-def keyed_hash(key: bytes, text: str) -> bytes:
-    """Sixteen bytes that stand for a text and cannot be turned back without the key."""
-    return hmac.digest(key, text.encode(), hashlib.sha256)[:16]
 
 
 def address_of(call: Any) -> str:

@@ -19,7 +19,7 @@ from server.files.votes_csv import Named, VotesFile, read_votes
 
 COLUMNS: Final = (
     "voter", "segment", "took_ms", "at", "weight", "session", "device", "address",
-    "gold", "payee", "inviter", "party_left", "party_right",
+    "gold", "payee", "phone", "inviter", "party_left", "party_right",
 )  # fmt: skip
 MOST_ROWS: Final = 25
 NOTHING: Final = ("", "none")
@@ -36,7 +36,7 @@ def command(votes_csv: Path, json_out: Path | None) -> None:
     """Says how far each voter of VOTES.csv can be believed.
 
     Needs the columns left, right, choice and voter, and uses took_ms, at, segment, session, device and address where
-    they are there; also gold (left, right or none: the answer known to be right), payee, inviter (a voter), and
+    they are there; also gold (left, right or none: the answer known to be right), payee, phone, inviter (a voter), and
     party_left and party_right (whose interest each side is). Votes of a voter without `at` are taken in the order of
     the lines.
     """
@@ -77,6 +77,7 @@ def judge(file: VotesFile) -> Review:
         n,
         segment=_most_frequent(voter, file.groups.get("segment")),
         payee=_most_frequent(voter, file.groups.get("payee")),
+        phone=_most_frequent(voter, file.groups.get("phone")),
         inviter=_inviters(voter, file.groups.get("inviter")),
     )
     return review(votes, players, party=_party_of_style(votes, len(file.styles)))

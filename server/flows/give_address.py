@@ -9,6 +9,7 @@ from uuid import UUID
 from rewards import prizes as rules
 from rewards.economy import Economy
 from rewards.prizes import Address, FulfilmentOrder, Mover, OrderState
+from server.flows.link_player import link_player
 from server.flows.move_order import move_order
 from server.flows.reserve_prizes import take_box
 from server.secrets import Vault
@@ -42,6 +43,7 @@ async def give_address(
         after = await move_order(
             conn, order, target=after.state, mover=Mover.PLAYER, who=str(player_id), economy=economy, now=now
         )
+    await link_player(conn, player_id, address, vault=vault, now=now)
     await prizes.write_address(conn, order_id, seal_address(address, order_id, vault), now=now)
     return after
 

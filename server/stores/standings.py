@@ -425,6 +425,7 @@ class Known:
     player_id: UUID
     group: str
     payee: bytes | None
+    phone: bytes | None
     inviter: UUID | None
     opinion: Opinion
     hold_s: int
@@ -437,6 +438,8 @@ select p.player_id, p.standing, p.standing_reasons, p.weight, p.hold_s,
        coalesce(case when (p.consent->>'age')::boolean then (p.birth_year / 10)::text end, '') as audience,
        (select l.digest from player_links l where l.player_id = p.player_id and l.kind = 'payee'
         order by l.at desc limit 1) as payee,
+       (select l.digest from player_links l where l.player_id = p.player_id and l.kind = 'phone'
+        order by l.at desc limit 1) as phone,
        (select i.inviter_id from invitations i where i.invitee_id = p.player_id) as inviter,
        (select count(*) from grants g where g.player_id = p.player_id and g.state = 'settled'
         and g.kind = 'per_vote') as vetted_votes
@@ -455,6 +458,7 @@ async def known_of(conn: AsyncConnection, player_ids: Sequence[UUID]) -> dict[UU
             row.player_id,
             row.audience,
             row.payee,
+            row.phone,
             row.inviter,
             Opinion(row.standing, tuple(row.standing_reasons), row.weight),
             row.hold_s,
@@ -472,7 +476,7 @@ async def not_trusted(conn: AsyncConnection) -> frozenset[UUID]:
 
 
 async def link_player(conn: AsyncConnection, player_id: UUID, *, kind: str, digest: bytes, now: datetime) -> None:
-    """Note that a player has this payee or phone (a keyed hash, see `server.api.sessions.keyed_hash`)."""
+    """Note that a player has this payee or phone (a keyed hash, see `server.flows.link_player`)."""
     await conn.execute(
         insert(player_links).values(player_id=player_id, kind=kind, digest=digest, at=now).on_conflict_do_nothing()
     )

@@ -14,18 +14,18 @@ from game.dealing import is_gold
 from game.matchup import read
 from server.api.answers import DEVICE_ANSWERS
 from server.api.rounds import DEVICE_ROUNDS, ROUNDS
-from server.api.sessions import DEVICE_LOG_INS, keyed_hash
+from server.api.sessions import DEVICE_LOG_INS
 from server.flows.check_platform_risk import check_platform_risk
 from server.gateways import PlatformUnreachable, RiskVerdict
 from server.ids import uuid7
+from server.secrets import Vault
 from server.stores import standings
 from server.stores.db import transaction
 from tests.server.builders import Service, SteppingClock, a_service
 
 
 def staff_digest(service: Service, device: str) -> bytes:
-    keys = service.shell.config.vault_keys
-    return keyed_hash(keys[min(keys)], f"device:{device}")
+    return Vault(service.shell.config.vault_keys).digest(f"device:{device}")
 
 
 async def test_a_merchants_staff_is_never_dealt_its_own_tests(service: Service):
