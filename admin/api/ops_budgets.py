@@ -35,24 +35,24 @@ class MerchantsQuery(Wire):
     """Which page of merchants; `name` is how the name begins."""
 
     name: str = pydantic.Field(default="", max_length=60)
-    cursor: Cursor
-    limit: Limit
+    cursor: Cursor = None
+    limit: Limit = 50
 
 
 class BudgetsQuery(Wire):
     """Which page of tests' budgets: those from which more may be promised, or all."""
 
     state: Literal["open", "all"] = "open"
-    cursor: Cursor
-    limit: Limit
+    cursor: Cursor = None
+    limit: Limit = 50
 
 
 class MovesQuery(Wire):
     """Which page of moves, in which state (all, unless named)."""
 
     state: Literal["waiting", "done", "declined", ""] = ""
-    cursor: Cursor
-    limit: Limit
+    cursor: Cursor = None
+    limit: Limit = 50
 
 
 class PaymentBody(Wire):

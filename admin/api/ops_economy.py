@@ -62,8 +62,8 @@ class EconomyBody(Wire):
 class HistoryQuery(Wire):
     """Which page of changes."""
 
-    cursor: Cursor
-    limit: Limit
+    cursor: Cursor = None
+    limit: Limit = 50
 
 
 class FigureReply(Reply):

@@ -40,16 +40,16 @@ class OrdersQuery(Wire):
     variety: str = pydantic.Field(default="", max_length=30)
     region: str = pydantic.Field(default="", max_length=40)
     older_than_days: int | Literal[""] = pydantic.Field(default="")
-    cursor: Cursor
-    limit: Limit
+    cursor: Cursor = None
+    limit: Limit = 50
 
 
 class DamageQuery(Wire):
     """Which page of reports, oldest first."""
 
     state: Literal["open", "resent", "compensated", "declined", ""] = "open"
-    cursor: Cursor
-    limit: Limit
+    cursor: Cursor = None
+    limit: Limit = 50
 
 
 class OrderMoveBody(Wire):
@@ -413,10 +413,15 @@ async def get_damage(call: Call) -> dict[str, Any]:
 
 
 async def get_damage_photo(call: Call) -> web.Response:
-    """The photo of a report. A photo of a doorstep is as personal as an address."""
-    async with reading(call.shell.engine) as conn:
+    """The photo of a report. A photo of a doorstep is as personal as an address: who looked is in the audit log."""
+    async with transaction(call.shell.engine) as conn:
         report = await prizes.find_report(conn, call.path_uuid("report_id"))
         sealed = await prizes.sealed_picture(conn, report.picture_id) if report else None
+        if report is not None and sealed is not None:
+            await audit.write(
+                conn, who=call.who.name, what="damage.look", object_id=report.order_id, now=call.now,
+                request_id=call.request[REQUEST_ID],
+            )  # fmt: skip
     if report is None or sealed is None:
         raise Problem("not_found")
     try:

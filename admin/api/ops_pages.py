@@ -14,8 +14,8 @@ from server.edge.problems import Problem
 Reason = Annotated[str, pydantic.Field(min_length=5, max_length=500)]
 """Why: kept in the audit log, for whoever asks later."""
 
-Cursor = Annotated[str | None, pydantic.Field(default=None, max_length=300)]
-Limit = Annotated[int, pydantic.Field(default=50, ge=1, le=100)]
+Cursor = Annotated[str | None, pydantic.Field(max_length=300)]
+Limit = Annotated[int, pydantic.Field(ge=1, le=100)]
 
 READS = (401, 403, 404, 422, 503)
 WRITES = (401, 403, 404, 409, 413, 415, 422, 503)

@@ -36,8 +36,8 @@ class StockQuery(Wire):
     variety: str = pydantic.Field(default="", max_length=30)
     region: str = pydantic.Field(default="", max_length=40)
     week: Week | str = pydantic.Field(default="", max_length=8, pattern=r"^$|^[0-9]{4}-W[0-9]{2}$")
-    cursor: Cursor
-    limit: Limit
+    cursor: Cursor = None
+    limit: Limit = 50
 
 
 class StockBody(Wire):

@@ -23,8 +23,8 @@ class SegmentsQuery(Wire):
     """Which page of segments: those that are offered, or those that were retired."""
 
     state: Literal["offered", "retired"] = "offered"
-    cursor: Cursor
-    limit: Limit
+    cursor: Cursor = None
+    limit: Limit = 50
 
 
 class PredicateBody(Wire):

@@ -45,7 +45,7 @@ STATE_WORDS = {
 
 def yuan(fen: int) -> str:
     """Money as it is shown."""
-    return f"¥{fen / 100:,.2f}"
+    return f"{'-' if fen < 0 else ''}¥{abs(fen) / 100:,.2f}"
 
 
 def local_time(at: datetime | str) -> str:

@@ -1,6 +1,6 @@
 """The operators' console: one file per section with its own routes, collected here."""
 
-from admin.console.ops import cases, me, overview, staff
+from admin.console.ops import budgets, cases, economy, me, orders, overview, prizes, segments, staff
 from admin.console.ops.sections import SECTIONS
 from server.edge.wire import Route
 
@@ -11,4 +11,9 @@ ROUTES: tuple[Route, ...] = (
     *cases.ROUTES,
     *me.ROUTES,
     *staff.ROUTES,
+    *budgets.ROUTES,
+    *economy.ROUTES,
+    *prizes.ROUTES,
+    *orders.ROUTES,
+    *segments.ROUTES,
 )
