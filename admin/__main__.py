@@ -35,7 +35,7 @@ def main(host: str | None, port: int | None) -> None:
 
 
 async def _serve(config: Config) -> None:
-    await migrated(config)
+    config = await migrated(config)
     async with admin_shell(config) as shell:
         if config.mode == "demo":
             await _demo_people(shell)

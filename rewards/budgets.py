@@ -176,10 +176,12 @@ class Block:
     """A reservation out of one budget: offers are made until `lapses_at`, the rest is given back from `releasable_at`.
 
     The difference is the life of the last ticket and a grace for answers that are on their way into the database.
+    `offer_g` is what one offer takes: what a choice was worth when the budget was bought, whatever it is worth by now.
     """
 
     id: UUID
     budget: Account
+    offer_g: int
     reserved_g: int
     reserved_at: datetime
     lapses_at: datetime
@@ -191,8 +193,8 @@ def block_size_g(budget_left_g: int, economy: Economy) -> int:
 
     The quarter keeps several processes from each hoarding the end of a budget. 0 when not one offer is left.
     """
-    quarter = budget_left_g // 4 // economy.choice_g * economy.choice_g
-    return min(max(quarter, economy.choice_g), economy.block_g, budget_left_g // economy.choice_g * economy.choice_g)
+    usual, quarter, left = (g // economy.choice_g for g in (economy.block_g, budget_left_g // 4, budget_left_g))
+    return min(max(quarter, 1), max(usual, 1), left) * economy.choice_g
 
 
 def reserve(
@@ -209,6 +211,7 @@ def reserve(
     block = Block(
         id=block_id,
         budget=budget,
+        offer_g=economy.choice_g,
         reserved_g=wanted_g,
         reserved_at=now,
         lapses_at=lapses_at,
@@ -337,5 +340,10 @@ def paid_choices_left(today: PlayerDay, *, wallet_g: int, held_g: int, cap: int,
     The cap binds what is dealt. An offer that was dealt is paid, should the wallet stand above its cap by then.
     """
     by_day = cap - today.choices
-    by_wallet = (economy.wallet_cap_g - wallet_g - held_g) // economy.choice_g
+    by_wallet = room_left_g(wallet_g=wallet_g, promised_g=held_g, economy=economy) // economy.choice_g
     return max(0, min(by_day, by_wallet))
+
+
+def room_left_g(*, wallet_g: int, promised_g: int, economy: Economy) -> int:
+    """How many more grams may be offered to a player whose wallet holds so many, with so many on their way."""
+    return max(0, economy.wallet_cap_g - wallet_g - promised_g)

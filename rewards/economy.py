@@ -67,7 +67,7 @@ class Economy:
     hold_watched_s: int = 86_400
     hold_muted_s: int = 7 * 86_400
     new_until_votes: int = 50
-    ticket_life_s: int = 600
+    ticket_life_s: int = 600  # not for operators: the configuration of a deployment says it
     block_life_s: int = 300
     block_grace_s: int = 120
     block_g: int = 1_000
@@ -129,14 +129,13 @@ RANGES: Mapping[str, Range] = MappingProxyType(
         "family_members": Range(0, 10),
         "wallet_cap_g": Range(100, 10_000_000),
         "expiry_days": Range(30, 3_650),
-        "vote_price_fen": Range(0, 1_000),
+        "vote_price_fen": Range(1, 1_000),
         "programme_day_g": Range(0, 10_000_000_000),
         "hold_trusted_s": Range(0, 86_400),
         "hold_new_s": Range(0, 30 * 86_400),
         "hold_watched_s": Range(0, 30 * 86_400),
         "hold_muted_s": Range(0, 90 * 86_400),
         "new_until_votes": Range(0, 10_000),
-        "ticket_life_s": Range(30, 86_400),
         "block_life_s": Range(10, 86_400),
         "block_grace_s": Range(10, 86_400),
         "block_g": Range(10, 1_000_000),
@@ -199,6 +198,16 @@ def as_figures(economy: Economy) -> dict[str, object]:
     figures["expiry_notice_days"] = list(economy.expiry_notice_days)
     figures["varieties"] = [asdict(one) for one in economy.varieties]
     return figures
+
+
+def stored(figures: Mapping[str, object]) -> Economy:
+    """The economy that was stored as `as_figures`, perhaps by an older or a newer version of this program.
+
+    A figure that this version does not know is left out, and one that the other did not know has its default: else one
+    saved change would stop every process that was not replaced yet.
+    """
+    known = as_figures(DEFAULT)
+    return changed(DEFAULT, {name: value for name, value in figures.items() if name in known})
 
 
 def _whole(figure: str, given: object, within: Range) -> int:

@@ -4,6 +4,7 @@ Nothing here takes progress back. What a tree was promised (its requirement, the
 stages) is in its `Terms`, a copy of the economy of its planting day; later economies are for later trees.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -347,32 +348,47 @@ def forecast(
 
 @dataclass(frozen=True, slots=True)
 class DayCredit:
-    """What came into a wallet on one programme day."""
+    """What came into a wallet on one programme day, and how many days it can be used."""
 
     day: date
     amount_g: int
+    expiry_days: int
 
 
 @dataclass(frozen=True, slots=True)
 class Lot:
-    """Grams of one day that are still unused, oldest used first; they can be used until the end of `expires_on`."""
+    """Grams of one day that are still unused; they can be used until the end of `expires_on`."""
 
     day: date
     amount_g: int
     expires_on: date
 
 
-def lots(credits: tuple[DayCredit, ...], *, debited_g: int, expiry_days: int) -> tuple[Lot, ...]:
-    """What of each day's credits is unused, when all that ever left the wallet (`debited_g`) took the oldest first."""
+def expiry_days_of(day: date, history: Sequence[tuple[date, int]]) -> int:
+    """How many days grams of this day can be used: the most that was ever promised since they came.
+
+    `history` says from which day on how many days held, in order; the first entry holds from ever. A shorter life is
+    for grams that come afterwards.
+    """
+    assert history
+    held_then = max((entry for entry in history if entry[0] <= day), default=history[0])
+    return max(held_then[1], *(days for since, days in history if since > day), 0)
+
+
+def lots(credits: tuple[DayCredit, ...], *, debited_g: int) -> tuple[Lot, ...]:
+    """What of each day's credits is unused, when all that ever left the wallet (`debited_g`) took the next to expire.
+
+    That is the oldest, but where a change has given newer grams a shorter life. What expired has left the wallet, too.
+    """
     assert all(one.day < other.day for one, other in pairwise(credits)), "one entry a day, in order"
+    all_lots = [Lot(one.day, one.amount_g, one.day + timedelta(days=one.expiry_days)) for one in credits]
     unused: list[Lot] = []
     to_take_g = debited_g
-    for credit in credits:
-        taken_g = min(to_take_g, credit.amount_g)
+    for lot in sorted(all_lots, key=lambda lot: (lot.expires_on, lot.day)):
+        taken_g = min(to_take_g, lot.amount_g)
         to_take_g -= taken_g
-        if credit.amount_g > taken_g:
-            expires_on = credit.day + timedelta(days=expiry_days)
-            unused.append(Lot(credit.day, credit.amount_g - taken_g, expires_on))
+        if lot.amount_g > taken_g:
+            unused.append(replace(lot, amount_g=lot.amount_g - taken_g))
     assert to_take_g == 0, "more left the wallet than ever came in"
     return tuple(unused)
 
@@ -393,12 +409,14 @@ def notices_due(
 
     A day on which the job did not run loses nothing: the notice is sent on the next, and the lot waits for it.
     """
-    due: list[ExpiryNotice] = []
+    by_day: dict[date, int] = {}
     for lot in unused:
-        days_left = (lot.expires_on - today).days
-        reached = [days for days in notice_days if days_left <= days]
-        if reached and (lot.expires_on, min(reached)) not in sent:
-            due.append(ExpiryNotice(lot.expires_on, lot.amount_g, min(reached)))
+        by_day[lot.expires_on] = by_day.get(lot.expires_on, 0) + lot.amount_g
+    due: list[ExpiryNotice] = []
+    for expires_on, amount_g in by_day.items():
+        reached = [days for days in notice_days if (expires_on - today).days <= days]
+        if reached and (expires_on, min(reached)) not in sent:
+            due.append(ExpiryNotice(expires_on, amount_g, min(reached)))
     return tuple(due)
 
 

@@ -12,9 +12,10 @@ import asyncpg
 import redis.asyncio as redis
 from aiohttp import web
 
-from rewards.economy import Economy
+from rewards.economy import DEFAULT, Economy
 from server.api import ROUTES
 from server.budget_desk import BudgetDesk
+from server.clock import DatabaseClock
 from server.config import Config
 from server.dealer import Dealer
 from server.desk import Desk, DirectDesk, GroupDesk
@@ -25,9 +26,10 @@ from server.edge.openapi import document
 from server.edge.problems import Problem
 from server.edge.serve import mount, unknown_is_a_problem
 from server.edge.wire import MAX_BODY_BYTES, Route
+from server.figures import Figures
 from server.metrics import Metrics
 from server.platforms import platforms_of
-from server.ports import Clock, Shell, system_clock
+from server.ports import Clock, Shell
 from server.revocations import Revocations
 from server.risk_desk import RiskDesk
 from server.secrets import Vault
@@ -38,15 +40,25 @@ SHELL: web.AppKey[Shell] = web.AppKey("shell", Shell)
 
 @contextlib.asynccontextmanager
 async def shell_of(
-    config: Config, *, clock: Clock = system_clock, economy: Economy | None = None
+    config: Config, *, clock: Clock | None = None, economy: Economy | None = None
 ) -> AsyncIterator[Shell]:
-    """Everything the players' application runs on, started in order and stopped in reverse."""
+    """Everything the players' application runs on, started in order and stopped in reverse.
+
+    Without a `clock` the database's time decides; `economy` is what holds until one is saved.
+    """
     assert config.database_url, "the caller starts or names a database first"
     url = config.database_url
-    economy = economy or Economy()
     async with contextlib.AsyncExitStack() as stack:
         engine = engine_from(url, pool_size=10)
         stack.push_async_callback(engine.dispose)
+        tasks: list[asyncio.Task[None]] = []
+        stack.push_async_callback(_end, tasks)
+        if clock is None:
+            clock = shared = DatabaseClock(engine)
+            await shared.refresh()
+            tasks.append(asyncio.create_task(shared.keep_fresh(), name="clock"))
+        figures = Figures(engine, default=economy or DEFAULT)
+        await figures.refresh()
         pool = await pool_from(url, size=4)
         stack.push_async_callback(pool.close)
         limiter: MemoryLimiter | RedisLimiter = MemoryLimiter()
@@ -70,7 +82,10 @@ async def shell_of(
         dealer = Dealer(engine)
         revocations = Revocations(engine)
         budget_desk = BudgetDesk(
-            engine, economy=economy, ticket_life=timedelta(seconds=config.ticket_ttl_s), clock=clock
+            engine,
+            economy=lambda: figures.economy,
+            ticket_life=timedelta(seconds=config.ticket_ttl_s),
+            clock=clock,
         )
         stack.push_async_callback(budget_desk.close)
         http = await stack.enter_async_context(aiohttp.ClientSession())
@@ -87,18 +102,20 @@ async def shell_of(
             limiter=limiter,
             revocations=revocations,
             metrics=Metrics(),
-            economy=economy,
+            figures=figures,
             risk_desk=risk_desk,
             platforms=platforms,
             clock=clock,
         )
         await dealer.refresh()
         await revocations.refresh(clock())
-        tasks = [
+        tasks += [
+            asyncio.create_task(figures.keep_fresh(), name="figures"),
             asyncio.create_task(dealer.keep_fresh(), name="dealer"),
             asyncio.create_task(budget_desk.keep_filled(), name="budget_desk"),
             asyncio.create_task(revocations.keep_fresh(clock), name="revocations"),
         ]
+        # Before anything that they use is closed, and once more at the very end, where there is nothing left to do.
         stack.push_async_callback(_end, tasks)
         yield shell
 

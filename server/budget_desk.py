@@ -14,8 +14,8 @@ from uuid import UUID
 import structlog
 
 from rewards.budgets import Purse, Switches
-from rewards.economy import Economy
 from rewards.errors import BudgetExhausted, RewardsSwitchedOff
+from server.figures import EconomyNow
 from server.flows.reserve_block import reserve_block
 from server.flows.return_undealt import return_undealt
 from server.ids import uuid7
@@ -44,6 +44,7 @@ class _Till:
     asked_g: int = 0  # since the last look, whether there was an offer or not
     asked_g_per_s: float = 0.0
     credit_permille: int = 0
+    offer_g: int | None = None  # as the last block said
 
     @property
     def unoffered_g(self) -> int:
@@ -61,7 +62,7 @@ class BudgetDesk:
         self,
         engine: AsyncEngine,
         *,
-        economy: Economy,
+        economy: EconomyNow,
         ticket_life: timedelta,
         clock: Callable[[], datetime],
         process_id: UUID | None = None,
@@ -107,6 +108,17 @@ class BudgetDesk:
         self._wanted.set()
         return None
 
+    def offer_g(self, budget_id: UUID) -> int | None:
+        """What an offer of this budget takes, as it was bought; None while no block of it was reserved here."""
+        till = self._tills.get(budget_id)
+        return till.offer_g if till is not None else None
+
+    def why_not(self, budget_id: UUID) -> str:
+        """Why nothing is offered of this budget now: `paused` by a switch or by pacing, else `budget_exhausted`."""
+        if self._closed or self._switched_off(budget_id) or self._paces.get(budget_id, 1000) < 1000:
+            return "paused"
+        return "budget_exhausted"
+
     def give_back(self, block_id: UUID, amount_g: int) -> None:
         """Take back an offer that was never handed out. Not one whose ticket expired: its answer may be on its way."""
         for till in self._tills.values():
@@ -119,20 +131,22 @@ class BudgetDesk:
             self._lapsed[block_id] = replace(purse, unoffered_g=purse.unoffered_g + amount_g)
         # Else the block is being returned already: these grams follow when its last ticket has expired.
 
-    async def ready(self, budget_ids: Iterable[UUID], *, amount_g: int | None = None) -> None:
-        """Wait until these budgets can be offered from, where this process has no block of them yet.
+    async def ready(self, budget_ids: Iterable[UUID], *, offers: int = 1) -> None:
+        """Wait until so many offers can be made of these budgets, where this process has no such block of them yet.
 
         Without it the first player of a test would be told that its budget is exhausted.
         """
-        wanted_g = self._economy.choice_g if amount_g is None else amount_g
         short = {}
         for budget_id in dict.fromkeys(budget_ids):
             till = self._tills.setdefault(budget_id, _Till())
             self._drop_lapsed(till)
+            wanted_g = offers * self._offer_g(till)
             if till.unoffered_g < wanted_g and not self._switched_off(budget_id):
-                short[budget_id] = till
+                short[budget_id] = (till, wanted_g)
         if short:
-            await asyncio.gather(*(self._fill(each, till, at_least_g=wanted_g) for each, till in short.items()))
+            await asyncio.gather(
+                *(self._fill(each, till, at_least_g=wanted_g) for each, (till, wanted_g) in short.items())
+            )
 
     # --- what runs beside -------------------------------------------------------------------------
 
@@ -210,7 +224,7 @@ class BudgetDesk:
                         wanted_g=max(self._block_g(till), at_least_g),
                         ticket_life=self._ticket_life,
                         kind=self._kind,
-                        economy=self._economy,
+                        economy=self._economy(),
                         now=self._clock(),
                     )
             except (BudgetExhausted, RewardsSwitchedOff):
@@ -218,6 +232,7 @@ class BudgetDesk:
                 return
             # Only now, after the commit, is the block this process's own.
             till.purses.append(Purse(block=block, unoffered_g=block.reserved_g))
+            till.offer_g = block.offer_g
 
     async def _return_lapsed(self) -> None:
         for block_id in list(self._lapsed):
@@ -240,8 +255,10 @@ class BudgetDesk:
     def _drop_lapsed(self, till: _Till) -> datetime:
         """Offer no more from what has lapsed; returns the moment that it is."""
         now = self._clock()
-        while till.purses and now >= till.purses[0].block.lapses_at:
-            purse = till.purses.pop(0)
+        # Any of them, not only the oldest: the life of a block is a figure that may have been made shorter meanwhile.
+        lapsed = [purse for purse in till.purses if now >= purse.block.lapses_at]
+        for purse in lapsed:
+            till.purses.remove(purse)
             self._lapsed[purse.block.id] = purse
             self._wanted.set()
         return now
@@ -265,12 +282,14 @@ class BudgetDesk:
         return True
 
     def _block_g(self, till: _Till) -> int:
-        choice_g = self._economy.choice_g
-        return max(self._economy.block_g, int(till.asked_g_per_s * COVER_S) // choice_g * choice_g)
+        return max(self._economy().block_g, self._offer_g(till), int(till.asked_g_per_s * COVER_S))
 
     def _in_demand(self, till: _Till) -> bool:
         """Asked for lately: less than one offer in half a minute is not worth a block of its own."""
-        return till.asked_g > 0 or till.asked_g_per_s * 30 >= self._economy.choice_g
+        return till.asked_g > 0 or till.asked_g_per_s * 30 >= self._offer_g(till)
+
+    def _offer_g(self, till: _Till) -> int:
+        return till.offer_g if till.offer_g is not None else self._economy().choice_g
 
     def _low_water_g(self, till: _Till) -> int:
         return self._block_g(till) // 4

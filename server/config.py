@@ -34,6 +34,7 @@ class Config:
     mode: Mode = "development"
     data_dir: Path = Path("data")
     database_url: str | None = None
+    embedded: bool = False  # whether it is the one that comes with the package
     redis_url: str | None = None
     host: str = "127.0.0.1"
     port: int = 8080

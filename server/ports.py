@@ -13,6 +13,7 @@ from server.config import Config
 from server.dealer import Dealer
 from server.desk import Desk
 from server.edge.limits import Limiter
+from server.figures import Figures
 from server.metrics import Metrics
 from server.platforms import Platforms
 from server.revocations import Revocations
@@ -40,7 +41,12 @@ class Shell:
     limiter: Limiter
     revocations: Revocations
     metrics: Metrics
-    economy: Economy
+    figures: Figures
     risk_desk: RiskDesk
     platforms: Platforms = field(default_factory=Platforms)
     clock: Clock = system_clock
+
+    @property
+    def economy(self) -> Economy:
+        """The figures that hold at this moment; ask again next time."""
+        return self.figures.economy

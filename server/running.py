@@ -17,9 +17,10 @@ from server.app import player_app, settle_memory, shell_of
 from server.commands import BadInput, the_database
 from server.config import Config, ConfigRefused
 from server.jobs.all import jobs_of
-from server.migrations import upgrade
+from server.migrations import state, upgrade
 from server.ports import Shell
 from server.stores.db import engine_from
+from server.stores.rights import as_service
 from server.worker import Worker
 
 log = structlog.get_logger()
@@ -46,13 +47,22 @@ def configure_logging(*, level: str = "info") -> None:
 def database_of(config: Config) -> Iterator[Config]:
     """The configuration with a database that runs: the one it names, or the embedded one in its data folder."""
     with the_database(config) as url:
-        yield dataclasses.replace(config, database_url=url)
+        yield dataclasses.replace(config, database_url=url, embedded=config.database_url is None)
 
 
-async def migrated(config: Config) -> None:
-    """Bring the schema to the newest version; safe for any number of processes at once."""
+async def migrated(config: Config) -> Config:
+    """Bring the schema to the newest version; safe for any number of processes at once.
+
+    Returns the configuration to go on with: on the database that comes with the package the service is not the owner
+    of its books from here on, but a role that can only add to them. A schema that is new already is only looked at,
+    which such a role may do; on a database of one's own that role is made with `xuankuan rights`.
+    """
     assert config.database_url
-    await upgrade(config.database_url)
+    if not (await state(config.database_url)).is_at_head:
+        await upgrade(config.database_url)
+    if not config.embedded:
+        return config
+    return dataclasses.replace(config, database_url=await as_service(config.database_url))
 
 
 @contextlib.asynccontextmanager

@@ -34,6 +34,10 @@ REASONS = {
         "这次选款的肥料已经发完,谢谢你。",
         "The fertilizer of this test has all been given; thank you.",
     ),
+    "wallet_full": (
+        "你的肥料袋满了,先给果树施肥再来。",
+        "Your fertilizer bag is full; apply some to your tree, then come back.",
+    ),
     "paused": ("选款暂停中,请稍后再来。", "Play is paused; come back a little later."),
     "player_gone": ("这个账号已注销,请重新登录。", "This account was deleted; log in again."),
 }

@@ -31,7 +31,7 @@ from server.report.load import report_of
 from server.report.render import write_reports
 from server.running import api, configure_logging, database_of, migrated, run, working
 from server.shoppers import Tally, crowd, read_world
-from server.stores import snapshots, tests
+from server.stores import farm, snapshots, tests
 from server.stores.db import AsyncEngine, DatabaseAway, reading, transaction
 from server.stores.snapshots import Snapshot
 
@@ -64,7 +64,7 @@ def command(port: int, once: bool, shoppers: int, seed: int | None) -> None:
 
 async def _demo(config: Config, *, once: bool, shoppers: int, seed: int | None) -> int:
     out = screen()
-    await migrated(config)
+    config = await migrated(config)
     async with api(config) as (shell, port), working(shell), _door(config):
         test = await _sample_test(shell.engine, config, economy=shell.economy)
         await shell.dealer.refresh()
@@ -244,7 +244,7 @@ async def _finish(out: Console, engine: AsyncEngine, config: Config, test: Style
     out.print(verdict_table(snapshot))
     out.print(f"{snapshot.votes} votes of {snapshot.document['voters']} players; state: {ended.state.value}")
     async with reading(engine) as conn:
-        report = await report_of(conn, ended, economy=Economy(), now=datetime.now(UTC))
+        report = await report_of(conn, ended, economy=await farm.current_economy(conn), now=datetime.now(UTC))
     written = await asyncio.to_thread(write_reports, report, config.data_dir, media_dir=config.media_dir)
     out.print(f"Report  {written[0].parent}{os.sep}  ({', '.join(path.name for path in written)})", soft_wrap=True)
     return 0 if ended.state is TestState.DECIDED else 1

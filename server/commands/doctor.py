@@ -23,6 +23,7 @@ from server.config import Config, ConfigRefused
 from server.embedded import EmbeddedFailure, EmbeddedPostgres
 from server.migrations import state
 from server.stores.db import DatabaseAway, NotADatabase, server_version
+from server.stores.rights import may_rewrite_books
 
 OLDEST_POSTGRES = 15
 LEAST_FREE_BYTES = 500_000_000
@@ -174,6 +175,11 @@ def _look_into(url: str, name: str) -> Iterator[Sentence]:
     schema = run(state(url))
     if schema.is_at_head:
         yield fine(f"The schema is up to date ({schema.head}).")
+        if "DATABASE_URL" in name and run(may_rewrite_books(url)):
+            yield missing(
+                "DATABASE_URL logs in as a role that can rewrite the books; make one that only adds to them with "
+                "`xuankuan rights ROLE`, as docs/rewards.md says."
+            )
     else:
         yield broken(f"The schema is at {schema.current or 'nothing'}, not at {schema.head}; run `xuankuan migrate`.")
 

@@ -39,7 +39,7 @@ def command(folder: Path, merchant: UUID | None) -> None:
 
 
 async def _import(config: Config, draft: DraftTest, merchant_id: UUID | None, now: datetime) -> UUID:
-    await migrated(config)
+    config = await migrated(config)
     assert config.database_url
     engine = engine_from(config.database_url, pool_size=1)
     try:

@@ -7,14 +7,13 @@ from uuid import UUID
 
 import click
 
-from rewards.economy import Economy
 from server.commands import BadInput, run, screen, settings_without_keys, the_database
 from server.config import ConfigRefused
 from server.migrations import upgrade
 from server.report.load import report_of
 from server.report.model import Report
 from server.report.render import FORMATS, render
-from server.stores import tests
+from server.stores import farm, tests
 from server.stores.db import engine_from, reading
 
 
@@ -62,6 +61,8 @@ async def _load(url: str, test_id: UUID, *, english: bool) -> Report | None:
             test = await tests.find(conn, test_id)
             if test is None:
                 return None
-            return await report_of(conn, test, economy=Economy(), now=datetime.now(UTC), english=english)
+            return await report_of(
+                conn, test, economy=await farm.current_economy(conn), now=datetime.now(UTC), english=english
+            )
     finally:
         await engine.dispose()

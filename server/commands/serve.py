@@ -25,8 +25,8 @@ def command(host: str | None, port: int | None, processes: int) -> None:
     except ConfigRefused as refused:
         raise BadInput(str(refused)) from None
     configure_logging()
-    with database_of(config) as settled:
-        run(migrated(settled))
+    with database_of(config) as found:
+        settled = run(migrated(found))
         if processes == 1:
             run(_serve(settled))
         else:

@@ -21,7 +21,7 @@ def command() -> None:
 
 
 async def _work(config: Config) -> None:
-    await migrated(config)
+    config = await migrated(config)
     async with shell_of(config) as shell, working(shell):
         click.echo("The worker runs (stop with Ctrl-C)", err=True)
         await until_told()

@@ -8,13 +8,18 @@ from uuid import UUID
 from game.dealing import Pair, Seat, eligible
 from game.matchup import Matchup, sign
 from game.style_test import StyleTest
+from rewards import ledger as books
+from rewards.budgets import room_left_g
 from rewards.days import day_of, day_starts_at
 from rewards.economy import Economy
 from server.budget_desk import BudgetDesk
 from server.dealer import Dealer
 from server.ids import uuid7
-from server.stores import players, standings, votes
+from server.stores import farm, ledger, players, standings, votes
 from server.stores.db import AsyncEngine, reading
+
+NO_BLOCK = UUID(int=0)
+"""The block of a matchup that offers nothing."""
 
 TRIES = 3
 """How often a round that found its budget taken by others waits for the next block."""
@@ -66,22 +71,30 @@ async def deal_round(
         met = await votes.met_by(conn, player_id, [table.test.test_id for table in tables])
         paid_today = await votes.paid_since(conn, player_id, day_starts_at(day_of(now)))
         barred = await standings.barred_merchants(conn, player_id)
+        promised_cap = await farm.paid_choices_cap(conn, player_id)
+        # Held first: a grant that is settled in between is counted twice rather than not at all.
+        held_g = await farm.held_g(conn, player_id)
+        wallet_g = await ledger.balance(conn, books.player(player_id))
     facts = player.facts(now)
     # Who works for a merchant never judges that merchant's styles.
     open_to_player = eligible(tables, Seat(player_id, facts, barred_merchants=barred))
     if not open_to_player:
         return DealtRound(round_id, (), "no_test_open")
+    # A tree keeps the cap of its planting; who has none plays under today's.
+    cap = economy.paid_choices_per_day if promised_cap is None else promised_cap
+    earns = player.standing != "muted"
     reason = "daily_cap_reached"
     dealt: list[DealtMatchup] = []
     for _ in range(TRIES):
-        if player.standing != "muted" and paid_today < economy.paid_choices_per_day:
-            amount_g = economy.choice_g * min(size, economy.paid_choices_per_day - paid_today)
-            await budget_desk.ready([table.test.test_id for table, _ in open_to_player], amount_g=amount_g)
+        if earns and paid_today < cap:
+            offers = min(size, cap - paid_today)
+            await budget_desk.ready([table.test.test_id for table, _ in open_to_player], offers=offers)
         # From here to `remember` nothing waits: of two rounds of one player at once, the later knows what the earlier got.
         # Another process may have recorded what this one still believes to be out.
         held = {matchup.matchup_id: matchup for matchup in (*out_before, *dealer.out_of(player_id, now))}
         out = [matchup for matchup in held.values() if matchup.matchup_id not in met.matchup_ids]
-        paid_left = economy.paid_choices_per_day - paid_today - sum(1 for matchup in out if matchup.offer_g > 0)
+        paid_out = [matchup.offer_g for matchup in out if matchup.offer_g > 0]
+        paid_left = cap - paid_today - len(paid_out)
         if paid_left <= 0:
             return DealtRound(round_id, (), "daily_cap_reached")
         seat = Seat(
@@ -91,20 +104,27 @@ async def deal_round(
             met=_pairs(met.pairs, out),
             probed=_pairs(met.probed, [matchup for matchup in out if matchup.probe]),
         )
-        pairs = dealer.deal(seat, size=min(size, paid_left))
+        room_g = room_left_g(wallet_g=wallet_g, promised_g=held_g + sum(paid_out), economy=economy)
         reason = "all_pairs_met"
-        for place, pair in enumerate(pairs):
-            offer_g = 0 if player.standing == "muted" else economy.choice_g
-            block_id = budget_desk.offer(pair.test.test_id, offer_g) if offer_g else UUID(int=0)
-            if block_id is None:
-                reason = "budget_exhausted"
-                for left_over in pairs[place:]:
-                    dealer.take_back(left_over)
-                break
+        for pair in dealer.deal(seat, size=min(size, paid_left)):
+            test_id = pair.test.test_id
+            # What the test was launched at: its merchant bought votes at that price.
+            offer_g = budget_desk.offer_g(test_id) if earns else 0
+            block_id: UUID | None = NO_BLOCK
+            if offer_g is None or offer_g > room_g:
+                block_id = None
+                reason = budget_desk.why_not(test_id) if offer_g is None else "wallet_full"
+            elif earns and (block_id := budget_desk.offer(test_id, offer_g)) is None:
+                reason = budget_desk.why_not(test_id)
+            if block_id is None or offer_g is None:
+                # Another test may have grams all the same, and pacing goes by all that was asked for.
+                dealer.take_back(pair)
+                continue
+            room_g -= offer_g
             matchup = Matchup(
                 matchup_id=uuid7(),
                 player_id=player_id,
-                test_id=pair.test.test_id,
+                test_id=test_id,
                 block_id=block_id,
                 left=pair.left,
                 right=pair.right,

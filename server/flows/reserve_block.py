@@ -25,7 +25,9 @@ async def reserve_block(
     economy: Economy,
     now: datetime,
 ) -> Block:
-    """A block of up to `wanted_g`, in whole offers: smaller near the end of the budget or of a cap.
+    """A block of up to `wanted_g`, in whole offers: smaller near the end of the budget or of a cap, one offer at least.
+
+    An offer takes what a choice was worth when the budget was bought: its merchant bought votes at that price.
 
     No ticket that is paid from it may live longer than `ticket_life` after the block lapses.
 
@@ -41,7 +43,9 @@ async def reserve_block(
         use = await budgets.lock_cap_use(conn, scope_id, day_of(now))
         under = rules.left_under(use.caps, reserved_today_g=use.today_g, reserved_total_g=use.total_g)
         left_g = left_g if under is None else min(left_g, under)
-    terms = replace(economy, block_g=wanted_g, ticket_life_s=int(ticket_life.total_seconds()))
+    terms = replace(
+        economy, choice_g=budget.rate.grams, block_g=wanted_g, ticket_life_s=int(ticket_life.total_seconds())
+    )
     size_g = rules.block_size_g(left_g, terms)
     if size_g == 0:
         raise BudgetExhausted(left_g=left_g, wanted_g=wanted_g)

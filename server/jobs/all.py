@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Protocol
 
+from rewards.economy import Economy
 from server.gateways.content import looks_of
 from server.jobs.check_content import CheckContent
 from server.jobs.check_invariants import CheckInvariants
@@ -40,7 +41,11 @@ class _Runs(Protocol):
 
 def jobs_of(shell: Shell) -> list[Job]:
     """Every job of a worker on this shell."""
-    engine, economy, vault = shell.engine, shell.economy, Vault(shell.config.vault_keys)
+    engine, vault = shell.engine, Vault(shell.config.vault_keys)
+
+    def economy() -> Economy:
+        return shell.economy
+
     every_s: list[tuple[_Runs, float]] = [
         (RefitRankings(engine), 0.5),
         (SettleGrants(engine), 1.0),

@@ -6,7 +6,7 @@ import structlog
 
 from game.content import ContentState, together
 from game.errors import ContentJudged
-from rewards.economy import Economy
+from server.figures import EconomyNow
 from server.flows.judge_content import judge_content
 from server.gateways import ContentUnreadable, ContentVerdict, GatewayError
 from server.gateways.content import Look
@@ -28,7 +28,7 @@ class CheckContent:
 
     name = "check_content"
 
-    def __init__(self, engine: AsyncEngine, economy: Economy, looks: list[Look]) -> None:
+    def __init__(self, engine: AsyncEngine, economy: EconomyNow, looks: list[Look]) -> None:
         self._engine = engine
         self._economy = economy
         self._looks = looks
@@ -60,7 +60,7 @@ class CheckContent:
             async with transaction(self._engine) as conn:
                 await judge_content(
                     conn, piece.content_id, state, who="platform", labels=labels,
-                    note=REFUSED if state is ContentState.RISKY else "", economy=self._economy, now=now,
+                    note=REFUSED if state is ContentState.RISKY else "", economy=self._economy(), now=now,
                 )  # fmt: skip
         except ContentJudged:
             return 0  # a person was faster

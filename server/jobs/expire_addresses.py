@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from rewards.economy import Economy
+from server.figures import EconomyNow
 from server.secrets import SealBroken, Vault
 from server.stores import prizes
 from server.stores.db import AsyncEngine, transaction
@@ -15,7 +15,7 @@ class ExpireAddresses:
 
     name = "expire_addresses"
 
-    def __init__(self, engine: AsyncEngine, economy: Economy, vault: Vault) -> None:
+    def __init__(self, engine: AsyncEngine, economy: EconomyNow, vault: Vault) -> None:
         self._engine = engine
         self._economy = economy
         self._vault = vault
@@ -24,7 +24,7 @@ class ExpireAddresses:
         """Delete what is past its time and seal the rest with the newest key; returns how many addresses changed."""
         async with transaction(self._engine) as conn:
             changed = await prizes.forget_addresses(
-                conn, ended_before=now - timedelta(days=self._economy.address_kept_days)
+                conn, ended_before=now - timedelta(days=self._economy().address_kept_days)
             )
         after = None
         while True:

@@ -3,9 +3,9 @@
 from datetime import datetime
 from uuid import UUID
 
-from rewards.economy import Economy
 from rewards.errors import OutOfStock
 from rewards.prizes import Mover, OrderState
+from server.figures import EconomyNow
 from server.flows.move_order import move_order
 from server.stores import prizes
 from server.stores.db import AsyncEngine, reading, transaction
@@ -18,7 +18,7 @@ class FillBackOrders:
 
     name = "fill_back_orders"
 
-    def __init__(self, engine: AsyncEngine, economy: Economy) -> None:
+    def __init__(self, engine: AsyncEngine, economy: EconomyNow) -> None:
         self._engine = engine
         self._economy = economy
 
@@ -46,7 +46,7 @@ class FillBackOrders:
                     target=OrderState.PENDING,
                     mover=Mover.SYSTEM,
                     who="stock",
-                    economy=self._economy,
+                    economy=self._economy(),
                     now=now,
                 )
         except OutOfStock:

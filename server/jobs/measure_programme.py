@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from prometheus_client import CollectorRegistry, Gauge
 
-from rewards.economy import Economy
+from server.figures import EconomyNow
 from server.stores import watch
 from server.stores.db import AsyncEngine, reading, transaction
 from server.stores.programme import programme_numbers
@@ -46,7 +46,7 @@ class MeasureProgramme:
 
     name = "measure_programme"
 
-    def __init__(self, engine: AsyncEngine, economy: Economy, registry: CollectorRegistry) -> None:
+    def __init__(self, engine: AsyncEngine, economy: EconomyNow, registry: CollectorRegistry) -> None:
         self._engine = engine
         self._economy = economy
         self._gauges = {
@@ -55,10 +55,11 @@ class MeasureProgramme:
 
     async def run(self, now: datetime) -> int:
         """Read the numbers, keep them for pages and alarms, and set the gauges; returns 0: there is never more to do."""
+        economy = self._economy()
         async with reading(self._engine) as conn:
-            numbers = await programme_numbers(conn, economy=self._economy, now=now, since=now - LATELY)
+            numbers = await programme_numbers(conn, economy=economy, now=now, since=now - LATELY)
             boxes = await watch.boxes_in_stock(conn)
-        costs = {variety.code: variety.box_cost_fen for variety in self._economy.varieties}
+        costs = {variety.code: variety.box_cost_fen for variety in economy.varieties}
         dearest = max(costs.values())
         stock_fen = sum(number * costs.get(code, dearest) for code, number in boxes.items())
         figures = {**asdict(numbers), "stock_fen": stock_fen}

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from rewards.economy import Economy
+from server.figures import EconomyNow
 from server.flows.pay_awards import pay_recorded
 from server.stores import farm
 from server.stores.db import AsyncEngine, transaction
@@ -15,7 +15,7 @@ class PayOwedAwards:
 
     name = "pay_owed_awards"
 
-    def __init__(self, engine: AsyncEngine, economy: Economy) -> None:
+    def __init__(self, engine: AsyncEngine, economy: EconomyNow) -> None:
         self._engine = engine
         self._economy = economy
 
@@ -27,7 +27,7 @@ class PayOwedAwards:
                 owed = await farm.lock_owed(conn, limit=batch)
                 if not owed:
                     return paid
-                done = await pay_recorded(conn, owed, economy=self._economy, now=now)
+                done = await pay_recorded(conn, owed, economy=self._economy(), now=now)
             if done:
                 paid += len(owed)
             elif batch == 1:

@@ -36,18 +36,16 @@ from ranking.errors import NoVotes
 from ranking.scores import Scores
 from ranking.segments import HEARD_VOTES, SegmentScores
 from ranking.stopping import Decision, confirmation_votes, decide
-from rewards.economy import Economy
+from rewards.budgets import Rate, rate_of
 from server.closer_look import CloserLook, look
 from server.edge.wire import rfc3339
 from server.flows.end_test import end_test
-from server.stores import budgets, snapshots, standings, tests, votes
+from server.stores import budgets, farm, snapshots, standings, tests, votes
 from server.stores.db import AsyncEngine, reading, transaction
 from server.stores.snapshots import Snapshot
 
 log = structlog.get_logger()
 
-CHOICE_G = Economy().choice_g
-PRICE_FEN = Economy().vote_price_fen
 REWEIGH_EVERY_S = 20.0
 
 CONFIRM_PATIENCE = timedelta(hours=6)
@@ -147,12 +145,12 @@ class RefitRankings:
             bench.reweighed_at = now
         budget = await self._budget(test)
         ended = (test.ends_at is not None and now >= test.ends_at) or (
-            budget is not None and bench.promised_g + CHOICE_G > budget.bought_g
+            budget is not None and bench.promised_g + budget.rate.grams > budget.bought_g
         )
         in_vain = bench.waits_in_vain(now)
         if bench.votes == bench.fitted_votes and not changed and not ended and not in_vain:
             return False
-        await self._conclude(bench, now, ended=ended, in_vain=in_vain)
+        await self._conclude(bench, now, ended=ended, in_vain=in_vain, rate=await self._rate(budget))
         return True
 
     async def _take_up(self, test: StyleTest) -> Workbench:
@@ -168,7 +166,16 @@ class RefitRankings:
         async with reading(self._engine) as conn:
             return await budgets.find(conn, test.test_id)
 
-    async def _conclude(self, bench: Workbench, now: datetime, *, ended: bool, in_vain: bool = False) -> None:
+    async def _rate(self, budget: budgets.Budget | None) -> Rate:
+        """What the test's votes cost: as it was launched, and as votes cost now where it has no budget of its own."""
+        if budget is not None:
+            return budget.rate
+        async with reading(self._engine) as conn:
+            return rate_of(await farm.current_economy(conn))
+
+    async def _conclude(
+        self, bench: Workbench, now: datetime, *, ended: bool, in_vain: bool = False, rate: Rate
+    ) -> None:
         """Fit, decide, write the snapshot; end the test when its goal is reached or nothing more can be asked."""
         test = bench.test
         if bench.votes:
@@ -197,7 +204,7 @@ class RefitRankings:
         over = ended or flagged or status is DecisionStatus.READY
         if bench.scores is not None and bench.closer.is_due(bench.votes, ended=over):
             bench.closer = await asyncio.to_thread(
-                look, test, bench.counts.counts(), bench.scores, votes=bench.votes, price_fen=PRICE_FEN,
+                look, test, bench.counts.counts(), bench.scores, votes=bench.votes, price_fen=rate.fen,
                 before=bench.closer, done=over, then_votes=_confirmation_left(bench),
             )  # fmt: skip
         bench.version += 1

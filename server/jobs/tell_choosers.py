@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from game.matchup import Choice
-from rewards.economy import Economy
 from rewards.errors import RewardsSwitchedOff
+from server.figures import EconomyNow
 from server.flows.award_produced import award_produced
 from server.stores import sales
 from server.stores.db import AsyncEngine, transaction
@@ -15,7 +15,7 @@ class TellChoosers:
 
     name = "tell_choosers"
 
-    def __init__(self, engine: AsyncEngine, economy: Economy) -> None:
+    def __init__(self, engine: AsyncEngine, economy: EconomyNow) -> None:
         self._engine = engine
         self._economy = economy
 
@@ -29,7 +29,7 @@ class TellChoosers:
                 test_id, style_id, position = found
                 players = await sales.who_chose(conn, test_id, position, left=int(Choice.LEFT), right=int(Choice.RIGHT))
                 awards = await award_produced(
-                    conn, test_id=test_id, style_id=style_id, chose_it=players, economy=self._economy, now=now
+                    conn, test_id=test_id, style_id=style_id, chose_it=players, economy=self._economy(), now=now
                 )
                 await sales.mark_awarded(conn, test_id, style_id, now)
         except RewardsSwitchedOff:

@@ -3,8 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
-from rewards.economy import Economy
 from rewards.kinds.invite import INVITE, Vesting
+from server.figures import EconomyNow
 from server.flows.pay_awards import pay_awards
 from server.stores import budgets, farm
 from server.stores.db import AsyncEngine, transaction
@@ -17,7 +17,7 @@ class VestInvitations:
 
     name = "vest_invitations"
 
-    def __init__(self, engine: AsyncEngine, economy: Economy) -> None:
+    def __init__(self, engine: AsyncEngine, economy: EconomyNow) -> None:
         self._engine = engine
         self._economy = economy
 
@@ -38,7 +38,7 @@ class VestInvitations:
                         ended += 1
                     if state is Vesting.VESTED:
                         earned.append(INVITE.award(invitation))
-                await pay_awards(conn, earned, economy=self._economy, now=now)
+                await pay_awards(conn, earned, economy=self._economy(), now=now)
             if len(waiting) < BATCH:
                 return ended
             after = waiting[-1].invitee_id

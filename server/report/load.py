@@ -52,7 +52,7 @@ async def money_of(conn: AsyncConnection, test: StyleTest, economy: Economy, *, 
     # What is neither spent nor promised any more has gone back once the budget is closed.
     kept_fen = budget.rate.charge_fen(budget.reserved_g + budget.left_g)
     returned_fen = max(0, budget.paid_fen - spent_fen - kept_fen) if budget.closed_at else 0
-    return Money(budget.paid_fen, spent_fen, held_fen, returned_fen, economy.vote_price_fen)
+    return Money(budget.paid_fen, spent_fen, held_fen, returned_fen, budget.rate.fen)
 
 
 def calibration_of(test: StyleTest, document: Mapping[str, Any] | None, outcomes: Sequence[Outcome]) -> Calibration:

@@ -24,7 +24,7 @@ from rewards.economy import Economy
 from rewards.ledger import Account
 from rewards.pacing import Pace, Plan, planned_g
 from server.stores.db import metadata
-from server.stores.ledger import REFUSE_CHANGE
+from server.stores.ledger import REFUSE_CHANGE, append_only, keeps, stays
 
 budgets = sa.Table(
     "budgets",
@@ -139,14 +139,33 @@ switches = sa.Table(
 
 DDL = (
     REFUSE_CHANGE,
-    """
-create or replace trigger switches_append_only before update or delete or truncate on switches
-    for each statement execute function refuse_change()
-""",
-    """
-create or replace trigger reservations_stay before delete or truncate on reservations
-    for each statement execute function refuse_change()
-""",
+    append_only("switches"),
+    *map(stays, ("budgets", "reservations", "reserved_days")),
+    # What was agreed at the launch stays, and what was counted of the books never becomes less.
+    keeps(
+        "budgets",
+        "budget_id",
+        "kind",
+        "merchant_id",
+        "rate_fen",
+        "rate_g",
+        "opened_at",
+        never="new.paid_fen < old.paid_fen or new.bought_g < old.bought_g or new.returned_g < old.returned_g "
+        "or new.charged_g < old.charged_g or new.purchases < old.purchases or new.refunds < old.refunds "
+        "or old.closed_at is not null and new.closed_at is distinct from old.closed_at",
+    ),
+    keeps(
+        "reservations",
+        "block_id",
+        "budget_id",
+        "process_id",
+        "reserved_g",
+        "day",
+        "reserved_at",
+        "lapses_at",
+        "releasable_at",
+        never="new.releases < old.releases or old.undealt_g is not null and new.undealt_g is distinct from old.undealt_g",
+    ),
 )
 
 EVERYTHING = books.NOBODY
@@ -424,7 +443,7 @@ with due as (
     order by r.look_at limit 1
     for update skip locked
 )
-select d.*, b.kind as budget_kind
+select d.*, b.kind as budget_kind, b.rate_g
 from due d join budgets b using (budget_id)
 """
 
@@ -445,6 +464,7 @@ def _block(row: Any) -> Block:
     return Block(
         id=row.block_id,
         budget=_account(row.budget_kind, row.budget_id),
+        offer_g=row.rate_g,
         reserved_g=row.reserved_g,
         reserved_at=row.reserved_at,
         lapses_at=row.lapses_at,
@@ -485,7 +505,7 @@ async def lock_own_block(conn: AsyncConnection, block_id: UUID, process_id: UUID
     """
     rows = (
         await conn.execute(
-            sa.select(reservations, budgets.c.kind.label("budget_kind"))
+            sa.select(reservations, budgets.c.kind.label("budget_kind"), budgets.c.rate_g)
             .join(budgets, budgets.c.budget_id == reservations.c.budget_id)
             .where(
                 reservations.c.block_id == block_id,

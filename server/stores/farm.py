@@ -28,7 +28,7 @@ from rewards.kinds.invite import Invitation, Vesting
 from rewards.kinds.streak import Streak
 from server.stores.db import metadata
 from server.stores.invariants import Law
-from server.stores.ledger import REFUSE_CHANGE
+from server.stores.ledger import REFUSE_CHANGE, append_only, keeps, stays
 
 trees = sa.Table(
     "trees",
@@ -158,12 +158,19 @@ economies = sa.Table(
 
 DDL = (
     REFUSE_CHANGE,
-    *(
-        f"""
-create or replace trigger {table}_append_only before update or delete or truncate on {table}
-    for each statement execute function refuse_change()
-"""
-        for table in ("applications", "tree_stages", "claims", "economies")
+    *map(append_only, ("applications", "tree_stages", "claims", "expiry_notices", "economies")),
+    *map(stays, ("tree_members", "farm_days", "invitations")),
+    keeps("tree_members", "player_id", "tree_id", "place", "joined_at", never="old.harvested_at is not null"),
+    keeps("farm_days", "player_id", "day", never="new.applications < old.applications or new.cap < old.cap"),
+    keeps(
+        "invitations",
+        "invitee_id",
+        "inviter_id",
+        "invited_at",
+        "amount_g",
+        "vetted_votes_wanted",
+        "vests_until",
+        never="old.state <> 'waiting'",
     ),
     # What was promised at planting is not changed, and growth is not taken back.
     """
@@ -659,16 +666,27 @@ class OldGrams:
     balance_g: int
     credits: tuple[tuple[date, int], ...]
 
+    @property
+    def debited_g(self) -> int:
+        """All that ever left the wallet."""
+        return sum(amount_g for _, amount_g in self.credits) - self.balance_g
+
 
 # A player who came lately has nothing old: the first line of each wallet is one step into an index.
-_OLD = sa.text(
-    """
+_OLD = """
 with wallets as (
     select owner_id, account_id, balance from accounts
     where kind = 'player' and balance > 0 and owner_id > :after
       and (select t.at from transfers t where t.player_id = owner_id order by t.seq limit 1) < :old_enough
     order by owner_id limit :limit
 )
+"""
+_ONE = """
+with wallets as (
+    select owner_id, account_id, balance from accounts where account_id = account_id('player', :player)
+)
+"""
+_BY_DAY = """
 select w.owner_id, w.balance,
        coalesce(jsonb_agg(jsonb_build_array(d.day, d.amount) order by d.day) filter (where d.day is not null),
                 '[]') as days
@@ -682,16 +700,21 @@ left join lateral (
 group by w.owner_id, w.balance
 order by w.owner_id
 """
-)
 
 
 async def wallets_by_day(conn: AsyncConnection, *, after: UUID, used_before: datetime, limit: int) -> list[OldGrams]:
     """Wallets with grams in them that were first used before a moment, each with its credits by programme day."""
-    rows = await conn.execute(_OLD, {"after": after, "old_enough": used_before, "limit": limit})
-    return [
-        OldGrams(row.owner_id, row.balance, tuple((date.fromisoformat(day), amount) for day, amount in row.days))
-        for row in rows
-    ]
+    rows = await conn.execute(sa.text(_OLD + _BY_DAY), {"after": after, "old_enough": used_before, "limit": limit})
+    return [_old_grams(row) for row in rows]
+
+
+async def wallet_by_day(conn: AsyncConnection, player_id: UUID) -> OldGrams:
+    """One wallet, which must have been used, with its credits by programme day."""
+    return _old_grams((await conn.execute(sa.text(_ONE + _BY_DAY), {"player": player_id})).one())
+
+
+def _old_grams(row: Any) -> OldGrams:
+    return OldGrams(row.owner_id, row.balance, tuple((date.fromisoformat(day), amount) for day, amount in row.days))
 
 
 async def notices_of(conn: AsyncConnection, player_id: UUID, *, from_day: date) -> list[tuple[ExpiryNotice, date]]:
@@ -722,10 +745,27 @@ async def record_notice(conn: AsyncConnection, player_id: UUID, notice: ExpiryNo
 # --- economies ------------------------------------------------------------------------------------
 
 
-async def current_economy(conn: AsyncConnection) -> Economy:
+async def current_economy(conn: AsyncConnection, *, default: Economy = figures.DEFAULT) -> Economy:
     """The economy that was saved last, the default where none was."""
     stored = await conn.scalar(sa.select(economies.c.figures).order_by(economies.c.economy_id.desc()).limit(1))
-    return figures.changed(figures.DEFAULT, stored) if stored is not None else figures.DEFAULT
+    return figures.stored(stored) if stored is not None else default
+
+
+async def expiry_history(conn: AsyncConnection) -> list[tuple[date, int]]:
+    """From which programme day on fertilizer could be used for how many days: each saved change, in order."""
+    rows = await conn.execute(
+        sa.text(
+            "select (saved_at at time zone interval '+08:00')::date as day, (figures->>'expiry_days')::int as days "
+            "from economies where figures ? 'expiry_days' order by economy_id"
+        )
+    )
+    return [(row.day, row.days) for row in rows]
+
+
+async def economy_number(conn: AsyncConnection) -> int | None:
+    """The number of the economy that was saved last: another number is another economy. None where none was saved."""
+    number: int | None = await conn.scalar(sa.select(sa.func.max(economies.c.economy_id)))
+    return number
 
 
 async def save_economy(conn: AsyncConnection, economy: Economy, *, who: str, why: str, now: datetime) -> int:

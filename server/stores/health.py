@@ -1,4 +1,4 @@
-"""When each background job last ended well, and how often it should: one row a job, written by whoever ran it."""
+"""When each background job last ended well, and how often it should: one row a job; and what time it is."""
 
 from datetime import datetime
 
@@ -46,3 +46,9 @@ async def jobs_seen(conn: AsyncConnection, now: datetime) -> list[JobSeen]:
         newer = row.failed_at is not None and (row.ended_well_at is None or row.failed_at > row.ended_well_at)
         seen.append(JobSeen(row.job, age_s, row.every_s, row.failure if newer else ""))
     return seen
+
+
+async def time_now(conn: AsyncConnection) -> datetime:
+    """The database's own time, of this very moment rather than of the transaction's begin."""
+    now: datetime = (await conn.execute(sa.select(sa.func.clock_timestamp()))).scalar_one()
+    return now

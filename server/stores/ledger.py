@@ -78,6 +78,32 @@ begin
 end $$
 """
 
+
+def append_only(table: str) -> str:
+    """The trigger that refuses every change of a table of facts, to everybody."""
+    return f"""
+create or replace trigger {table}_append_only before update or delete or truncate on {table}
+    for each statement execute function refuse_change()
+"""
+
+
+def stays(table: str) -> str:
+    """The trigger of a table whose rows are never taken away."""
+    return f"""
+create or replace trigger {table}_stay before delete or truncate on {table}
+    for each statement execute function refuse_change()
+"""
+
+
+def keeps(table: str, *columns: str, never: str = "false") -> str:
+    """The trigger of a table whose rows change in some columns only, and `never` in these ways."""
+    changed = " or ".join(f"new.{column} is distinct from old.{column}" for column in columns)
+    return f"""
+create or replace trigger {table}_keep before update on {table}
+    for each row when ({changed} or {never}) execute function refuse_change()
+"""
+
+
 DDL = (
     REFUSE_CHANGE,
     # The id of an account is a fact of its kind and owner: UUID version 8 (RFC 9562) from SHA-256 of "kind:owner".

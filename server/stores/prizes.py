@@ -26,7 +26,7 @@ from rewards.prizes import (
 )
 from server.stores.db import metadata
 from server.stores.invariants import Law
-from server.stores.ledger import REFUSE_CHANGE
+from server.stores.ledger import REFUSE_CHANGE, append_only, keeps, stays
 
 prize_stock = sa.Table(
     "prize_stock",
@@ -142,14 +142,39 @@ damage_pictures = sa.Table(
 
 DDL = (
     REFUSE_CHANGE,
-    """
-create or replace trigger order_moves_append_only before update or delete or truncate on order_moves
-    for each statement execute function refuse_change()
-""",
-    """
-create or replace trigger fulfilment_orders_stay before delete or truncate on fulfilment_orders
-    for each statement execute function refuse_change()
-""",
+    append_only("order_moves"),
+    *map(stays, ("fulfilment_orders", "prize_stock", "prize_boxes", "damage_reports")),
+    keeps(
+        "fulfilment_orders",
+        "order_id",
+        "player_id",
+        "tree_id",
+        "box_g",
+        "made_at",
+        never="new.times_ordered < old.times_ordered",
+    ),
+    keeps(
+        "prize_boxes",
+        "box_id",
+        "player_id",
+        "tree_id",
+        "variety",
+        "region",
+        "week",
+        "taken_at",
+        never="old.given_back_at is not null or old.gone_at is not null",
+    ),
+    keeps(
+        "damage_reports",
+        "report_id",
+        "order_id",
+        "player_id",
+        "delivered_at",
+        "text",
+        "picture_id",
+        "reported_at",
+        never="old.state <> 'open'",
+    ),
 )
 
 LAWS = (

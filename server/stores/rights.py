@@ -6,7 +6,15 @@ facts to everybody; these rights refuse them to the service a second time, and k
 
 from collections.abc import Iterable
 
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
 from server.stores import every_table
+from server.stores.db import engine_from, transaction
+
+SERVICE_ROLE = "xuankuan_service"
+"""The name of the service's role on the database that comes with the package."""
+RIGHTS_LOCK = 7_305_102
 
 FACTS = (
     "transfers",
@@ -18,13 +26,34 @@ FACTS = (
     "segment_versions",
     "alarm_events",
     "alarm_thresholds",
+    "applications",
+    "tree_stages",
+    "claims",
+    "expiry_notices",
+    "economies",
+    "order_moves",
 )
 """Tables to which the service may only add."""
 
 MOVED_BY_TRIGGER = ("accounts",)
 """Tables to which the service may add, and whose rows only the database itself changes."""
 
-NEVER_DELETED = ("grants", "reservations", "budgets")
+NEVER_DELETED = (
+    "grants",
+    "budgets",
+    "reservations",
+    "reserved_days",
+    "trees",
+    "tree_members",
+    "farm_days",
+    "awards",
+    "invitations",
+    "prize_stock",
+    "prize_boxes",
+    "fulfilment_orders",
+    "damage_reports",
+)
+"""Tables whose rows may change (as far as their triggers allow), and stay."""
 
 
 def statements(role: str) -> list[str]:
@@ -52,6 +81,41 @@ def _rights(tables: Iterable[str]) -> Iterable[tuple[str, str]]:
             yield name, "select, insert, update"
         else:
             yield name, "select, insert, update, delete"
+
+
+async def as_service(url: str, *, role: str = SERVICE_ROLE) -> str:
+    """The same database, logged in as the service's role: made where it is not there, and given its rights anew.
+
+    `url` is the owner's. Any number of processes may do so at once. For a server that asks its users for no password.
+    """
+    engine = engine_from(url, pool_size=1)
+    try:
+        async with transaction(engine) as conn:
+            await conn.execute(sa.text("select pg_advisory_xact_lock(:key)"), {"key": RIGHTS_LOCK})
+            if not await conn.scalar(sa.text("select exists (select from pg_roles where rolname = :r)"), {"r": role}):
+                await conn.execute(sa.text(f'create role "{role}" login'))
+            for statement in statements(role):
+                await conn.execute(sa.text(statement))
+    finally:
+        await engine.dispose()
+    return sa.make_url(url).set(username=role).render_as_string(hide_password=False)
+
+
+async def may_rewrite_books(url: str) -> bool:
+    """Whether the role of this address owns the books, or could change them."""
+    engine = engine_from(url, pool_size=1)
+    try:
+        async with transaction(engine) as conn:
+            return bool(
+                await conn.scalar(
+                    sa.text(
+                        "select bool_or(has_table_privilege(t, 'update') or has_table_privilege(t, 'delete')) "
+                        "from unnest(cast(:facts as text[])) as t"
+                    ).bindparams(sa.bindparam("facts", list(FACTS), type_=ARRAY(sa.Text)))
+                )
+            )
+    finally:
+        await engine.dispose()
 
 
 def script(role: str) -> str:

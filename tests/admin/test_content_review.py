@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from admin.roles import Role
-from rewards.economy import Economy
 from server.gateways.content import looks_of
 from server.gateways.stand_ins import DOUBTFUL_WORD, RISKY_WORD, AlipayStandIn
 from server.ids import uuid7
@@ -149,7 +148,9 @@ def _public(key: rsa.RSAPrivateKey) -> str:
 
 def a_check(door, http: aiohttp.ClientSession) -> CheckContent:
     platforms = platforms_of(door.shell.config, http)
-    return CheckContent(door.engine, Economy(), looks_of(door.shell.config, platforms.alipay, platforms.wechat))
+    return CheckContent(
+        door.engine, lambda: door.shell.economy, looks_of(door.shell.config, platforms.alipay, platforms.wechat)
+    )
 
 
 async def test_a_platform_passes_refuses_or_leaves_it_to_a_person(database: str, tmp_path: Path):

@@ -226,7 +226,7 @@ async def test_who_chose_a_style_that_was_made_is_told_once(door: Door, merchant
     test = await merchant.running(styles=4)
     await door.vote(test["test_id"], voters=60, each=10)
     best = test["styles"][0]["style_id"]
-    job = TellChoosers(door.engine, door.shell.economy)
+    job = TellChoosers(door.engine, lambda: door.shell.economy)
     for _ in range(2):
         await merchant.good("PUT", f"{TESTS}/{test['test_id']}/produced", {"styles": [best]})
         await job.run(door.clock.now)

@@ -58,6 +58,7 @@ def a_block(**fields: Any) -> Block:
     values: dict[str, Any] = {
         "id": an_id(),
         "budget": ledger.test_budget(an_id(5)),
+        "offer_g": 10,
         "reserved_g": 1_000,
         "reserved_at": NOON,
         "lapses_at": NOON + timedelta(minutes=5),

@@ -565,9 +565,8 @@ class TheProgramme(RuleBasedStateMachine):
                 elif transfer.debit == own:
                     debited_g += transfer.amount
             unused = farm.lots(
-                tuple(DayCredit(day, amount_g) for day, amount_g in sorted(credits.items())),
+                tuple(DayCredit(day, amount_g, ECONOMY.expiry_days) for day, amount_g in sorted(credits.items())),
                 debited_g=debited_g,
-                expiry_days=ECONOMY.expiry_days,
             )
             sent = frozenset((on, before) for who, on, before in facts.notices if who == player_id)
             last = {on: day for (who, on), day in facts.last_notice.items() if who == player_id}

@@ -250,9 +250,7 @@ def day(number: int) -> date:
 
 
 def lots(*credits: tuple[int, int], debited_g: int = 0):
-    return farm.lots(
-        tuple(DayCredit(day(number), amount_g) for number, amount_g in credits), debited_g=debited_g, expiry_days=180
-    )
+    return farm.lots(tuple(DayCredit(day(number), amount_g, 180) for number, amount_g in credits), debited_g=debited_g)
 
 
 @law

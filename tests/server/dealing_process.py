@@ -15,7 +15,7 @@ from tests.server.books import TICKET_LIFE, Bookkeeping
 async def deal(database: str, test_id: UUID, player_ids: list[UUID]) -> None:
     engine = engine_from(database, pool_size=4)
     keeping = Bookkeeping(engine)
-    desk = BudgetDesk(engine, economy=keeping.economy, ticket_life=TICKET_LIFE, clock=lambda: datetime.now(UTC))
+    desk = BudgetDesk(engine, economy=lambda: keeping.economy, ticket_life=TICKET_LIFE, clock=lambda: datetime.now(UTC))
     settling = SettleGrants(engine, batch=50)
     filling = asyncio.create_task(desk.keep_filled())
     told = False

@@ -36,7 +36,9 @@ def keeping(engine) -> Bookkeeping:
 
 
 def a_desk(keeping, **fields) -> BudgetDesk:
-    return BudgetDesk(keeping.engine, economy=keeping.economy, ticket_life=TICKET_LIFE, clock=keeping.clock, **fields)
+    return BudgetDesk(
+        keeping.engine, economy=lambda: keeping.economy, ticket_life=TICKET_LIFE, clock=keeping.clock, **fields
+    )
 
 
 async def release(keeping) -> int:
@@ -382,7 +384,7 @@ async def test_pacing_throttles_what_is_dealt_and_never_what_was_promised(keepin
     for _ in range(360 if DEEP else 90):
         await pacing.run(keeping.clock.now)
         await desk.look(passed_s=10)
-        await desk.ready([test_id], amount_g=400)
+        await desk.ready([test_id], offers=40)
         for _ in range(40):
             asked += 1
             if (block_id := desk.offer(test_id, 10)) is not None:

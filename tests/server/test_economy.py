@@ -89,6 +89,6 @@ async def test_the_numbers_are_those_of_the_books(database: str, tmp_path: Path)
         assert (seen.boxes_promised, seen.boxes_free) == (0, 2)
         assert (seen.valid_votes, seen.cost_per_vote_millifen) == (0, None)
         registry = CollectorRegistry()
-        await MeasureProgramme(service.engine, SMALL, registry).run(service.clock())
+        await MeasureProgramme(service.engine, lambda: SMALL, registry).run(service.clock())
         assert registry.get_sample_value("xuankuan_programme_liability_fen") == seen.liability_fen
         assert math.isnan(registry.get_sample_value("xuankuan_programme_cost_per_vote_millifen") or 0)

@@ -247,7 +247,7 @@ async def test_what_the_programme_cannot_pay_today_is_owed_and_paid_later(databa
         assert (await phone.call("POST", "/v1/farm/claims"))[1]["farm"]["available_g"] == 30
         seen = (await late.call("POST", "/v1/farm/claims"))[1]["farm"]
         assert (seen["available_g"], seen["fertilizer"]["owed_g"]) == (0, 30)
-        job = PayOwedAwards(service.engine, service.shell.economy)
+        job = PayOwedAwards(service.engine, lambda: service.shell.economy)
         assert await job.run(service.clock()) == 0
         service.clock.forward(days=1)
         assert await job.run(service.clock()) == 1
@@ -296,7 +296,7 @@ async def test_an_invitation_vests_with_the_friends_own_vetted_votes(database: s
         assert (await friend.call("POST", path, body))[0] == 201
         assert await refused(friend, "POST", path, body) == (409, "invited_before")
         assert await refused(friend, "POST", path, {"inviter_id": str(uuid7())}) == (404, "not_found")
-        job = VestInvitations(service.engine, economy)
+        job = VestInvitations(service.engine, lambda: economy)
         for vested in (0, 0, 1):
             assert await job.run(service.clock()) == vested
             matchup = (await friend.round(size=1))["matchups"][0]
@@ -372,7 +372,7 @@ async def test_the_wallet_turns_its_pages_without_losing_a_line(orchard: Service
 async def test_unused_fertilizer_expires_after_two_notices(orchard: Service) -> None:
     phone = await orchard.phone()
     await give(orchard, phone, 70)
-    job = ExpireFertilizer(orchard.engine, orchard.shell.economy)
+    job = ExpireFertilizer(orchard.engine, lambda: orchard.shell.economy)
     first = day_of(orchard.clock())
     seen = []
     for day in (165, 166, 170, 177, 180, 181, 182):
@@ -394,7 +394,7 @@ async def test_unused_fertilizer_expires_after_two_notices(orchard: Service) -> 
 async def test_a_clock_that_is_an_hour_wrong_expires_nothing_early(orchard: Service) -> None:
     phone = await orchard.phone()
     await give(orchard, phone, 70)
-    job = ExpireFertilizer(orchard.engine, orchard.shell.economy)
+    job = ExpireFertilizer(orchard.engine, lambda: orchard.shell.economy)
     ends = day_ends_at(day_of(orchard.clock()) + timedelta(days=180))
     for before in (timedelta(days=14), timedelta(days=3, hours=12)):
         await job.run(ends - before)

@@ -163,9 +163,9 @@ class World:
             await prizes.set_stock(conn, variety="apple", region=EVERYWHERE, week=week, boxes=boxes)
 
     async def _jobs(self, _: int) -> None:
-        await PayOwedAwards(self.engine, SMALL).run(self.now)
-        await ExpireFertilizer(self.engine, SMALL).run(self.now)
-        await FillBackOrders(self.engine, SMALL).run(self.now)
+        await PayOwedAwards(self.engine, lambda: SMALL).run(self.now)
+        await ExpireFertilizer(self.engine, lambda: SMALL).run(self.now)
+        await FillBackOrders(self.engine, lambda: SMALL).run(self.now)
 
     async def _jump(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)

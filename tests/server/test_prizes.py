@@ -181,7 +181,7 @@ async def test_new_stock_goes_to_those_who_wait_longest(orchard: Service) -> Non
         with pytest.raises(OutOfStock):
             await move(orchard, redemption_id, S.PENDING)
     await stock(orchard, 1)
-    assert await FillBackOrders(orchard.engine, SMALL).run(orchard.clock()) == 1
+    assert await FillBackOrders(orchard.engine, lambda: SMALL).run(orchard.clock()) == 1
     assert (await the_redemption(first))["state"] == "pending"
     assert (await the_redemption(second))["state"] == "back_ordered"
     assert await broken_laws(orchard) == {}
@@ -280,8 +280,8 @@ async def test_a_rotated_key_seals_anew_and_the_old_one_can_go(orchard: Service)
     await send_address(phone, redemption_id)
     keys = dict(orchard.shell.config.vault_keys)
     both = keys | {9: b"a newer key than all the others, long enough"}
-    assert await ExpireAddresses(orchard.engine, SMALL, Vault(both)).run(orchard.clock()) == 1
-    assert await ExpireAddresses(orchard.engine, SMALL, Vault(both)).run(orchard.clock()) == 0
+    assert await ExpireAddresses(orchard.engine, lambda: SMALL, Vault(both)).run(orchard.clock()) == 1
+    assert await ExpireAddresses(orchard.engine, lambda: SMALL, Vault(both)).run(orchard.clock()) == 0
     async with orchard.engine.connect() as conn:
         sealed = await prizes.sealed_address(conn, redemption_id)
     assert sealed is not None
@@ -295,7 +295,7 @@ async def test_an_address_is_deleted_ninety_days_after_delivery(orchard: Service
     await stock(orchard, 1)
     phone = await orchard.phone()
     redemption_id = await a_delivery(orchard, phone)
-    job = ExpireAddresses(orchard.engine, SMALL, Vault(orchard.shell.config.vault_keys))
+    job = ExpireAddresses(orchard.engine, lambda: SMALL, Vault(orchard.shell.config.vault_keys))
     orchard.clock.forward(days=89)
     await job.run(orchard.clock())
     async with orchard.engine.connect() as conn:

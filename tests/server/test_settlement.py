@@ -378,7 +378,9 @@ async def _reasons(engine) -> set[Reason]:
 
 
 def a_desk(keeping) -> BudgetDesk:
-    return BudgetDesk(keeping.engine, economy=keeping.economy, ticket_life=TICKET_LIFE, clock=keeping.clock, dry_s=0.0)
+    return BudgetDesk(
+        keeping.engine, economy=lambda: keeping.economy, ticket_life=TICKET_LIFE, clock=keeping.clock, dry_s=0.0
+    )
 
 
 def test_whatever_happens_in_whatever_order_no_law_is_broken(database):

@@ -1105,8 +1105,20 @@ create or replace trigger audit_lines_append_only before update or delete or tru
 create or replace trigger switches_append_only before update or delete or truncate on switches
     for each statement execute function refuse_change();
 
+create or replace trigger budgets_stay before delete or truncate on budgets
+    for each statement execute function refuse_change();
+
 create or replace trigger reservations_stay before delete or truncate on reservations
     for each statement execute function refuse_change();
+
+create or replace trigger reserved_days_stay before delete or truncate on reserved_days
+    for each statement execute function refuse_change();
+
+create or replace trigger budgets_keep before update on budgets
+    for each row when (new.budget_id is distinct from old.budget_id or new.kind is distinct from old.kind or new.merchant_id is distinct from old.merchant_id or new.rate_fen is distinct from old.rate_fen or new.rate_g is distinct from old.rate_g or new.opened_at is distinct from old.opened_at or new.paid_fen < old.paid_fen or new.bought_g < old.bought_g or new.returned_g < old.returned_g or new.charged_g < old.charged_g or new.purchases < old.purchases or new.refunds < old.refunds or old.closed_at is not null and new.closed_at is distinct from old.closed_at) execute function refuse_change();
+
+create or replace trigger reservations_keep before update on reservations
+    for each row when (new.block_id is distinct from old.block_id or new.budget_id is distinct from old.budget_id or new.process_id is distinct from old.process_id or new.reserved_g is distinct from old.reserved_g or new.day is distinct from old.day or new.reserved_at is distinct from old.reserved_at or new.lapses_at is distinct from old.lapses_at or new.releasable_at is distinct from old.releasable_at or new.releases < old.releases or old.undealt_g is not null and new.undealt_g is distinct from old.undealt_g) execute function refuse_change();
 
 create or replace trigger applications_append_only before update or delete or truncate on applications
     for each statement execute function refuse_change();
@@ -1117,8 +1129,29 @@ create or replace trigger tree_stages_append_only before update or delete or tru
 create or replace trigger claims_append_only before update or delete or truncate on claims
     for each statement execute function refuse_change();
 
+create or replace trigger expiry_notices_append_only before update or delete or truncate on expiry_notices
+    for each statement execute function refuse_change();
+
 create or replace trigger economies_append_only before update or delete or truncate on economies
     for each statement execute function refuse_change();
+
+create or replace trigger tree_members_stay before delete or truncate on tree_members
+    for each statement execute function refuse_change();
+
+create or replace trigger farm_days_stay before delete or truncate on farm_days
+    for each statement execute function refuse_change();
+
+create or replace trigger invitations_stay before delete or truncate on invitations
+    for each statement execute function refuse_change();
+
+create or replace trigger tree_members_keep before update on tree_members
+    for each row when (new.player_id is distinct from old.player_id or new.tree_id is distinct from old.tree_id or new.place is distinct from old.place or new.joined_at is distinct from old.joined_at or old.harvested_at is not null) execute function refuse_change();
+
+create or replace trigger farm_days_keep before update on farm_days
+    for each row when (new.player_id is distinct from old.player_id or new.day is distinct from old.day or new.applications < old.applications or new.cap < old.cap) execute function refuse_change();
+
+create or replace trigger invitations_keep before update on invitations
+    for each row when (new.invitee_id is distinct from old.invitee_id or new.inviter_id is distinct from old.inviter_id or new.invited_at is distinct from old.invited_at or new.amount_g is distinct from old.amount_g or new.vetted_votes_wanted is distinct from old.vetted_votes_wanted or new.vests_until is distinct from old.vests_until or old.state <> 'waiting') execute function refuse_change();
 
 create or replace trigger trees_keep_their_terms before update on trees
     for each row when (
@@ -1168,6 +1201,24 @@ create or replace trigger order_moves_append_only before update or delete or tru
 
 create or replace trigger fulfilment_orders_stay before delete or truncate on fulfilment_orders
     for each statement execute function refuse_change();
+
+create or replace trigger prize_stock_stay before delete or truncate on prize_stock
+    for each statement execute function refuse_change();
+
+create or replace trigger prize_boxes_stay before delete or truncate on prize_boxes
+    for each statement execute function refuse_change();
+
+create or replace trigger damage_reports_stay before delete or truncate on damage_reports
+    for each statement execute function refuse_change();
+
+create or replace trigger fulfilment_orders_keep before update on fulfilment_orders
+    for each row when (new.order_id is distinct from old.order_id or new.player_id is distinct from old.player_id or new.tree_id is distinct from old.tree_id or new.box_g is distinct from old.box_g or new.made_at is distinct from old.made_at or new.times_ordered < old.times_ordered) execute function refuse_change();
+
+create or replace trigger prize_boxes_keep before update on prize_boxes
+    for each row when (new.box_id is distinct from old.box_id or new.player_id is distinct from old.player_id or new.tree_id is distinct from old.tree_id or new.variety is distinct from old.variety or new.region is distinct from old.region or new.week is distinct from old.week or new.taken_at is distinct from old.taken_at or old.given_back_at is not null or old.gone_at is not null) execute function refuse_change();
+
+create or replace trigger damage_reports_keep before update on damage_reports
+    for each row when (new.report_id is distinct from old.report_id or new.order_id is distinct from old.order_id or new.player_id is distinct from old.player_id or new.delivered_at is distinct from old.delivered_at or new.text is distinct from old.text or new.picture_id is distinct from old.picture_id or new.reported_at is distinct from old.reported_at or old.state <> 'open') execute function refuse_change();
 
 create or replace trigger seals_append_only before update or delete or truncate on seals
     for each statement execute function refuse_change();
