@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
+from server.ports import Clock, system_clock
 from server.stores import health
 from server.stores.db import AsyncEngine
 
@@ -24,8 +25,9 @@ class DatabaseClock:
     while their tickets can still be answered.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, machine: Clock = system_clock) -> None:
         self._engine = engine
+        self._machine = machine
         self._read: datetime | None = None
         self._read_at = 0.0
         self._told = False
@@ -41,7 +43,7 @@ class DatabaseClock:
             await health.time_now(conn)  # the first statement of a connection may wait; the second is the measure
             asked = time.monotonic()
             self._read, self._read_at = await health.time_now(conn), (asked + time.monotonic()) / 2
-        off = datetime.now(UTC) - self()
+        off = self._machine() - self()
         if abs(off) >= WRONG and not self._told:
             log.warning("machine_clock_wrong", seconds=round(off.total_seconds()), advice="the database's time is used")
         self._told = abs(off) >= WRONG

@@ -24,7 +24,7 @@ Clock = Callable[[], datetime]
 
 
 def system_clock() -> datetime:
-    """The server's own time, which decides everything: a phone's clock is never believed."""
+    """This machine's clock. The running service goes by the database's (`server.clock`), and never by a phone's."""
     return datetime.now(UTC)
 
 

@@ -106,6 +106,17 @@ def test_a_block_is_whole_offers_and_never_more_than_is_left(left_g):
     assert (size > 0) == (left_g >= DEFAULT.choice_g)
 
 
+@law
+@given(st.integers(0, 100_000), st.integers(1, 1_000), st.integers(10, 5_000))
+def test_a_block_is_whole_offers_whatever_the_figures_are(left_g, choice_g, block_g):
+    """Also where an operator made a choice dearer than the usual block, or a block no multiple of it."""
+    economy = replace(DEFAULT, choice_g=choice_g, block_g=block_g)
+    size = budgets.block_size_g(left_g, economy)
+    assert size % choice_g == 0
+    assert size <= min(left_g, max(block_g, choice_g))
+    assert (size > 0) == (left_g >= choice_g)
+
+
 def test_a_block_is_not_reserved_beyond_the_budget():
     with pytest.raises(BudgetExhausted):
         budgets.reserve(

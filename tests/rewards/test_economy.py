@@ -76,6 +76,19 @@ def test_an_unknown_figure_is_refused_by_name(figure):
         changed(DEFAULT, {figure: 1})
 
 
+def test_figures_of_another_version_are_read_as_far_as_they_are_known():
+    """Of two versions that run side by side, neither is stopped by what the other saved."""
+    figures = as_figures(changed(DEFAULT, {"choice_g": 14}))
+    del figures["daily_claim_g"]
+    assert economy.stored({**figures, "a_figure_of_tomorrow": 3}) == changed(DEFAULT, {"choice_g": 14})
+
+
+def test_a_vote_has_a_price():
+    """Free votes would make a budget of money endless."""
+    with pytest.raises(FigureOutOfRange):
+        changed(DEFAULT, {"vote_price_fen": 0})
+
+
 def test_a_gram_is_worth_its_share_of_a_box():
     assert liability_fen([(9_000, 1_300, 9_000)]) == 1_300
     assert liability_fen([(1, 1_300, 9_000)]) == 1

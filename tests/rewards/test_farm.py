@@ -264,6 +264,25 @@ def test_the_oldest_grams_are_used_first(amounts, debited_g):
     assert [lot.day for lot in unused] == [day(number) for number in range(len(amounts) - len(unused), len(amounts))]
 
 
+def test_grams_keep_the_longest_life_that_was_promised_since_they_came():
+    history = [(day(0), 180), (day(10), 60), (day(20), 90)]
+    assert [farm.expiry_days_of(day(number), history) for number in (-5, 5, 10, 15, 20, 30)] == [
+        180,
+        180,
+        90,
+        90,
+        90,
+        90,
+    ]
+
+
+def test_what_expires_next_is_used_first_and_never_expires_twice():
+    """Younger grams with a shorter life: once they have expired, the older ones are untouched."""
+    credits = (DayCredit(day(0), 70, 180), DayCredit(day(2), 30, 60))
+    assert [lot.amount_g for lot in farm.lots(credits, debited_g=10)] == [20, 70]
+    assert [(lot.day, lot.amount_g) for lot in farm.lots(credits, debited_g=30)] == [(day(0), 70)]
+
+
 def live(unused, days):
     """Run the job on these days; returns (day, notices) and (day, grams expired)."""
     sent, last, notices, expired = set(), {}, [], []
