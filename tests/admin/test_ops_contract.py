@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, status_code_conformance
 
-from admin.api import MONEY
+from admin.api import MONEY, WATCH
 from admin.app import admin_app
 from admin.roles import Role
 from admin.shell import admin_shell
@@ -77,7 +77,7 @@ def schema(served):
     return schemathesis.openapi.from_url(f"{served[0]}/openapi.json")
 
 
-@pytest.mark.parametrize("route", MONEY, ids=lambda route: route.name)
+@pytest.mark.parametrize("route", [*MONEY, *WATCH], ids=lambda route: route.name)
 def test_no_call_finds_a_bug_or_an_answer_that_is_not_documented(route, served, schema):
     """Made-up bodies, queries and paths, on what is there and on what is not: never 5xx, never an unlisted status."""
     _, known = served

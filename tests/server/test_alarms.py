@@ -1,6 +1,7 @@
 """Laws of the watch: what sounds is raised once, heard while it lasts, cleared when it is quiet, and told outside."""
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 from datetime import timedelta
@@ -13,6 +14,7 @@ from aiohttp.test_utils import TestServer
 from prometheus_client import CollectorRegistry
 
 from rewards.economy import Economy
+from rewards.errors import BudgetExhausted
 from server.alarms import (
     WORDS,
     JobSeen,
@@ -29,6 +31,7 @@ from server.alarms import (
     told,
 )
 from server.flows.judge_alarms import judge_alarms
+from server.flows.reserve_block import reserve_block
 from server.ids import uuid7
 from server.jobs.check_invariants import CheckInvariants
 from server.jobs.deliver_webhooks import DeliverWebhooks, signature
@@ -183,12 +186,16 @@ async def test_a_broken_law_sounds_after_the_check_and_is_counted(engine, clock)
 async def test_liability_above_stock_and_a_spent_budget_sound(service: Service):
     now = service.clock.now
     test = await service.test(budget_fen=300)
-    for name in "一二三四五六七八":
-        phone = await service.phone(name)
-        for _ in range(4):
-            dealt = await phone.round(5)
-            await phone.answer(*((each["ticket"], "left") for each in dealt["matchups"]))
-    economy = Economy()
+    phone, economy = await service.phone(), Economy()
+    dealt = await phone.round(5)
+    await phone.answer(*((each["ticket"], "left") for each in dealt["matchups"]))
+    with contextlib.suppress(BudgetExhausted):
+        while True:
+            async with transaction(service.engine) as conn:
+                await reserve_block(
+                    conn, budget_id=test.test_id, process_id=uuid7(), wanted_g=10, ticket_life=timedelta(minutes=10),
+                    kind="per_vote", economy=economy, now=now,
+                )  # fmt: skip
     await MeasureProgramme(service.engine, economy, CollectorRegistry()).run(now)
     raised, _ = await judged(service.engine, now)
     assert sorted(set(raised)) == ["budget_nearly_spent", "liability_above_stock"]

@@ -1,6 +1,19 @@
 """The operators' console: one file per section with its own routes, collected here."""
 
-from admin.console.ops import budgets, cases, economy, me, orders, overview, prizes, segments, staff
+from admin.console.ops import (
+    alarms,
+    audit,
+    budgets,
+    cases,
+    economy,
+    me,
+    orders,
+    overview,
+    prizes,
+    segments,
+    staff,
+    switches,
+)
 from admin.console.ops.sections import SECTIONS
 from server.edge.wire import Route
 
@@ -8,6 +21,7 @@ __all__ = ["ROUTES", "SECTIONS"]
 
 ROUTES: tuple[Route, ...] = (
     *overview.ROUTES,
+    *alarms.ROUTES,
     *cases.ROUTES,
     *me.ROUTES,
     *staff.ROUTES,
@@ -16,4 +30,6 @@ ROUTES: tuple[Route, ...] = (
     *prizes.ROUTES,
     *orders.ROUTES,
     *segments.ROUTES,
+    *switches.ROUTES,
+    *audit.ROUTES,
 )

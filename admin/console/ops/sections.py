@@ -24,7 +24,14 @@ class Group(NamedTuple):
 
 
 GROUPS: tuple[Group, ...] = (
-    Group("今天", "Today", (Section("/ops", "总览", "Overview", May.SEE_OPERATIONS),)),
+    Group(
+        "今天",
+        "Today",
+        (
+            Section("/ops", "总览", "Overview", May.SEE_OPERATIONS),
+            Section("/ops/alarms", "告警", "Alarms", May.SEE_OPERATIONS),
+        ),
+    ),
     Group(
         "钱与奖品",
         "Money and prizes",
