@@ -88,13 +88,14 @@ class SwitchBody(Wire):
 def reach_reply(reach: BlastRadius, choice_g: int) -> dict[str, Any]:
     """A switch's reach with its sentence."""
     tickets = -(-reach.offered_g // choice_g)
+    noun = "test" if reach.tests == 1 else "tests"
     if reach.tests or not reach.awards_last_day:
         zh = (
             f"停止 {reach.tests:,} 个测款任务发题,{tickets:,} 张已发出的题照常兑现,"
             f"{reach.held_g:,} g 审核中照常结算,{reach.left_g:,} g 预算暂停。"
         )
         en = (
-            f"Stops {reach.tests:,} tests; {tickets:,} open tickets stay honoured, {reach.held_g:,} g under review are "
+            f"Stops {reach.tests:,} {noun}; {tickets:,} open tickets stay honoured, {reach.held_g:,} g under review are "
             f"settled as ever, {reach.left_g:,} g of budgets stand still."
         )
     else:

@@ -68,7 +68,7 @@ async def a_busy_hour(door: Door) -> str:
         door.clock.forward(minutes=7)
         await WatchVotes(door.engine, CollectorRegistry()).run(door.clock.now - timedelta(minutes=6))
     now = door.clock.now
-    await MeasureProgramme(door.engine, Economy(), CollectorRegistry()).run(now)
+    await MeasureProgramme(door.engine, Economy, CollectorRegistry()).run(now)
     async with transaction(door.engine) as conn:
         await health.job_ended(conn, "settle_grants", now=now - timedelta(minutes=9), every_s=1.0)
         await health.job_ended(conn, "pace_budgets", now=now, every_s=5.0)

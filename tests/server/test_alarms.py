@@ -196,7 +196,7 @@ async def test_liability_above_stock_and_a_spent_budget_sound(service: Service):
                     conn, budget_id=test.test_id, process_id=uuid7(), wanted_g=10, ticket_life=timedelta(minutes=10),
                     kind="per_vote", economy=economy, now=now,
                 )  # fmt: skip
-    await MeasureProgramme(service.engine, economy, CollectorRegistry()).run(now)
+    await MeasureProgramme(service.engine, lambda: economy, CollectorRegistry()).run(now)
     raised, _ = await judged(service.engine, now)
     assert sorted(set(raised)) == ["budget_nearly_spent", "liability_above_stock"]
     async with transaction(service.engine) as conn:
