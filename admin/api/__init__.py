@@ -10,8 +10,10 @@ from admin.api import (
     ops_content,
     ops_dashboard,
     ops_economy,
+    ops_merchants,
     ops_orders,
     ops_people,
+    ops_players,
     ops_prizes,
     ops_segments,
     ops_switches,
@@ -43,7 +45,9 @@ MONEY: tuple[Route, ...] = (
 PEOPLE: tuple[Route, ...] = (
     *ops_cases.ROUTES,
     *ops_content.ROUTES,
+    *ops_merchants.ROUTES,
     *ops_people.ROUTES,
+    *ops_players.ROUTES,
 )
 
 WATCH: tuple[Route, ...] = (

@@ -1,23 +1,19 @@
 """A merchant's account: API keys with scopes, and the bill."""
 
-import base64
-import hashlib
-import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
 import pydantic
 
 from admin.api.tests import OWN, PageQuery, cursor_of, merchant_of, read_cursor
+from admin.flows.issue_key import issue_key, rotate_key
 from rewards import ledger as books
 from server.edge.problems import Problem
 from server.edge.wire import REQUEST_ID, Call, Reply, Route, Wire, rfc3339
-from server.ids import uuid7
 from server.stores import audit, billing, ledger, tests
 from server.stores.db import reading, transaction
 
-MOST_KEYS = 20
 LAST = (datetime(9999, 1, 1, tzinfo=UTC), UUID(int=2**128 - 1))
 Scope = Literal["read", "write"]
 
@@ -29,6 +25,12 @@ class KeyBody(Wire):
     scopes: list[Scope] = pydantic.Field(default=["read"], min_length=1, max_length=2)
 
 
+class KeyRotationBody(Wire):
+    """How many hours the old key opens things beside the new one."""
+
+    grace_hours: int = pydantic.Field(default=24, ge=0, le=24 * 30)
+
+
 class KeyReply(Reply):
     """A key; the key itself is shown once, when it is made."""
 
@@ -36,6 +38,7 @@ class KeyReply(Reply):
     name: str
     scopes: list[str]
     created_at: str
+    expires_at: str | None = None
     revoked_at: str | None = None
     key: str | None = None
 
@@ -76,32 +79,35 @@ async def post_keys(call: Call) -> dict[str, Any]:
     """Make an API key. It is in this answer and nowhere else: only its digest is kept."""
     merchant_id = merchant_of(call)
     _a_person(call)
-    key = "xk_" + base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"=").decode()
-    key_id = uuid7()
-    scopes = sorted({*call.body.scopes, "read"})
     async with transaction(call.shell.engine) as conn:
-        live = [one for one in await tests.keys_of_merchant(conn, merchant_id) if one.revoked_at is None]
-        if len(live) >= MOST_KEYS:
-            raise Problem("too_many_keys", params={"limit": MOST_KEYS})
-        await tests.add_api_key(
-            conn,
-            key_id=key_id,
-            digest=hashlib.sha256(key.encode()).digest(),
-            merchant_id=merchant_id,
-            name=call.body.name,
-            scopes=scopes,
-            now=call.now,
-        )
-        await audit.write(
-            conn, who=call.who.name, what="key.made", object_id=key_id, after={"name": call.body.name, "scopes": scopes},
-            now=call.now, request_id=call.request[REQUEST_ID],
+        issued = await issue_key(
+            conn, merchant_id, name=call.body.name, scopes=call.body.scopes, who=call.who.name, now=call.now,
+            request_id=call.request[REQUEST_ID],
         )  # fmt: skip
     return {
-        "key_id": str(key_id),
-        "name": call.body.name,
-        "scopes": scopes,
+        "key_id": str(issued.key_id),
+        "name": issued.name,
+        "scopes": list(issued.scopes),
         "created_at": rfc3339(call.now),
-        "key": key,
+        "key": issued.key,
+    }
+
+
+async def post_key_rotation(call: Call) -> dict[str, Any]:
+    """A new key in place of an old one, which still opens things for the hours of grace, so that no call is dropped."""
+    merchant_id = merchant_of(call)
+    _a_person(call)
+    async with transaction(call.shell.engine) as conn:
+        issued = await rotate_key(
+            conn, merchant_id, call.path_uuid("key_id"), grace=timedelta(hours=call.body.grace_hours),
+            who=call.who.name, now=call.now, request_id=call.request[REQUEST_ID],
+        )  # fmt: skip
+    return {
+        "key_id": str(issued.key_id),
+        "name": issued.name,
+        "scopes": list(issued.scopes),
+        "created_at": rfc3339(call.now),
+        "key": issued.key,
     }
 
 
@@ -117,6 +123,7 @@ async def get_keys(call: Call) -> dict[str, Any]:
                 "name": row.name,
                 "scopes": list(row.scopes),
                 "created_at": rfc3339(row.created_at),
+                "expires_at": rfc3339(row.expires_at) if row.expires_at else None,
                 "revoked_at": rfc3339(row.revoked_at) if row.revoked_at else None,
             }
             for row in rows
@@ -170,6 +177,9 @@ ROUTES = (
           reply=KeyReply, status=201, problems=(401, 403, 409, 413, 415, 422, 503)),
     Route(method="GET", path="/v1/merchant/keys", handler=get_keys, summary="API keys", auth=OWN, reply=KeysReply,
           problems=(401, 403, 503)),
+    Route(method="POST", path="/v1/merchant/keys/{key_id}/rotate", handler=post_key_rotation,
+          summary="Rotate an API key", auth=OWN, body=KeyRotationBody, reply=KeyReply, status=201,
+          problems=(401, 403, 404, 409, 413, 415, 422, 503)),
     Route(method="DELETE", path="/v1/merchant/keys/{key_id}", handler=delete_key, summary="Revoke an API key", auth=OWN,
           status=204, problems=(401, 403, 404, 503)),
     Route(method="GET", path="/v1/merchant/billing", handler=get_billing, summary="Balance and bills", auth=OWN,

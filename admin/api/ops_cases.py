@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pydantic
 
+from admin.api.ops_pages import Filters
 from admin.api.tests import cursor_of, read_cursor
 from admin.roles import May
 from game.errors import AppealAnswered, CaseClosed
@@ -31,7 +32,7 @@ EACH_DRAWN, MOST_DRAWN = 400, 6
 SEE, JUDGE, MONEY = May.SEE_CASES.value, May.JUDGE_CASES.value, May.MOVE_MONEY.value
 
 
-class AppealsQuery(Wire):
+class AppealsQuery(Filters):
     """Which page, and in which state (all, unless named)."""
 
     state: Literal["open", "lifted", "upheld"] | None = None
@@ -265,7 +266,8 @@ class StaffLinkReply(Reply):
     new: bool
 
 
-def _case(case: Case) -> dict[str, Any]:
+def case_reply(case: Case) -> dict[str, Any]:
+    """A case as told."""
     zh, en = SUGGESTION_WORDS[Suggestion(case.suggestion)]
     return {
         "case_id": str(case.case_id),
@@ -286,7 +288,8 @@ def _moment(at: datetime | None) -> str | None:
     return rfc3339(at) if at is not None else None
 
 
-def _verdict(verdict: Verdict) -> dict[str, Any]:
+def verdict_reply(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as told."""
     return {
         "verdict_no": verdict.verdict_no,
         "player_id": str(verdict.player_id),
@@ -301,7 +304,8 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _appeal(appeal: Appeal) -> dict[str, Any]:
+def appeal_reply(appeal: Appeal) -> dict[str, Any]:
+    """An appeal as an operator sees it."""
     return {
         "appeal_id": str(appeal.appeal_id),
         "player_id": str(appeal.player_id),
@@ -329,7 +333,7 @@ async def get_cases(call: Call) -> dict[str, Any]:
         )  # fmt: skip
     more = len(found) == call.query.limit
     return {
-        "cases": [_case(case) for case in found],
+        "cases": [case_reply(case) for case in found],
         "next": cursor_of(found[-1].opened_at, found[-1].case_id) if more else None,
     }
 
@@ -349,9 +353,9 @@ async def case_file(conn: AsyncConnection, case: Case) -> dict[str, Any]:
     appeals = [one for player_id in case.player_ids for one in await cases.appeals_of(conn, player_id)]
     risks = await standings.risks_of(conn, case.player_ids)
     return {
-        **_case(case),
+        **case_reply(case),
         "evidence": case.evidence,
-        "verdicts": [_verdict(one) for one in verdicts],
+        "verdicts": [verdict_reply(one) for one in verdicts],
         "platform_risks": {
             str(player_id): [
                 {"platform": risk.platform, "level": risk.level, "rank": risk.rank, "at": rfc3339(risk.at)}
@@ -382,7 +386,7 @@ async def case_file(conn: AsyncConnection, case: Case) -> dict[str, Any]:
             }
             for one in await cases.reversals_of(conn, case.case_id)
         ],
-        "appeals": [_appeal(one) for one in appeals],
+        "appeals": [appeal_reply(one) for one in appeals],
     }
 
 
@@ -474,7 +478,7 @@ async def post_cases(call: Call) -> dict[str, Any]:
         )
         case = await cases.find(conn, case_id)
     assert case is not None
-    return _case(case)
+    return case_reply(case)
 
 
 OUTCOME_WORDS = {"lifted": ("撤销了处理", "lifted it"), "upheld": ("维持了处理", "upheld it")}
@@ -514,7 +518,7 @@ async def post_judgement(call: Call) -> dict[str, Any]:
         raise first_was(closed.code, case.state.value, case.judged_by, case.judged_at, case.note) from closed
     if judged is None:
         raise Problem("not_found")
-    return {**_case(judged.case), "restored_g": judged.restored_g}
+    return {**case_reply(judged.case), "restored_g": judged.restored_g}
 
 
 async def post_reversals(call: Call) -> dict[str, Any]:
@@ -559,7 +563,7 @@ async def get_appeals(call: Call) -> dict[str, Any]:
         found = await cases.appeals_page(conn, state=_state(call), before=before, limit=call.query.limit)
     more = len(found) == call.query.limit
     return {
-        "appeals": [_appeal(appeal) for appeal in found],
+        "appeals": [appeal_reply(appeal) for appeal in found],
         "next": cursor_of(found[-1].at, found[-1].appeal_id) if more else None,
     }
 
@@ -588,7 +592,7 @@ async def post_answer(call: Call) -> dict[str, Any]:
         ) from closed
     if answered is None:
         raise Problem("not_found")
-    return {**_appeal(answered.appeal), "restored_g": answered.restored_g}
+    return {**appeal_reply(answered.appeal), "restored_g": answered.restored_g}
 
 
 async def post_staff_link(call: Call) -> dict[str, Any]:

@@ -10,8 +10,9 @@ import pydantic
 
 from server.api import reward_words  # noqa: F401 - its words join the catalogue
 from server.edge.problems import Problem
+from server.edge.wire import Wire
 
-Reason = Annotated[str, pydantic.Field(min_length=5, max_length=500)]
+Reason = Annotated[str, pydantic.Field(min_length=4, max_length=500)]
 """Why: kept in the audit log, for whoever asks later."""
 
 Cursor = Annotated[str | None, pydantic.Field(max_length=300)]
@@ -19,6 +20,15 @@ Limit = Annotated[int, pydantic.Field(ge=1, le=100)]
 
 READS = (401, 403, 404, 422, 503)
 WRITES = (401, 403, 404, 409, 413, 415, 422, 503)
+
+
+class Filters(Wire):
+    """A query that a form writes: a field that was left empty is not asked for."""
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, pairs: Any) -> Any:
+        return {name: value for name, value in pairs.items() if value != ""} if isinstance(pairs, dict) else pairs
 
 
 def aware(text: str) -> datetime:

@@ -9,6 +9,7 @@ from uuid import UUID
 import pydantic
 import segno
 
+from admin.api.ops_pages import READS, WRITES, Filters, Reason
 from admin.api.tests import cursor_of, read_cursor
 from admin.flows.add_person import FIRST_PASSWORD_BYTES, add_person
 from admin.flows.change_own_password import change_own_password
@@ -25,10 +26,9 @@ from server.stores.staff import ConsoleSession, StaffMember
 
 MANAGE, ANYONE = May.MANAGE_STAFF.value, May.ANYONE_SIGNED_IN.value
 Login = pydantic.constr(pattern=r"^[a-z0-9][a-z0-9._@-]{1,59}$")
-Why = pydantic.constr(strip_whitespace=True, min_length=4, max_length=500)
 
 
-class PeopleQuery(Wire):
+class PeopleQuery(Filters):
     """Which page, with which role, with what in login or name."""
 
     role: Role | None = None
@@ -83,7 +83,7 @@ class PersonBody(Wire):
     login: Login  # type: ignore[valid-type]
     name: str = pydantic.Field(min_length=1, max_length=60)
     roles: list[Role] = pydantic.Field(min_length=1, max_length=len(OPERATOR_ROLES))
-    reason: Why  # type: ignore[valid-type]
+    reason: Reason
 
 
 class NewPersonReply(PersonReply):
@@ -99,13 +99,13 @@ class PersonChange(Wire):
     roles: list[Role] | None = pydantic.Field(default=None, min_length=1, max_length=len(OPERATOR_ROLES))
     disabled: bool | None = None
     without_second_factor: bool = False
-    reason: Why  # type: ignore[valid-type]
+    reason: Reason
 
 
 class WhyBody(Wire):
     """Why."""
 
-    reason: Why  # type: ignore[valid-type]
+    reason: Reason
 
 
 class EndedReply(Reply):
@@ -317,22 +317,20 @@ async def delete_own_session(call: Call) -> None:
         )  # fmt: skip
 
 
-_READ = (401, 403, 404, 422, 503)
-_WRITE = (401, 403, 404, 409, 413, 415, 422, 503)
 # Answers that hold a password or a secret are not kept for an Idempotency-Key: they are in one place, the reader's.
 ROUTES = (
     Route(method="GET", path="/v1/ops/staff", handler=get_people, summary="Operators", auth=MANAGE, query=PeopleQuery,
           reply=PeopleReply, problems=(401, 403, 422, 503)),
     Route(method="POST", path="/v1/ops/staff", handler=post_person, summary="Let an operator in", auth=MANAGE,
-          body=PersonBody, reply=NewPersonReply, status=201, problems=_WRITE),
+          body=PersonBody, reply=NewPersonReply, status=201, problems=WRITES),
     Route(method="GET", path="/v1/ops/staff/{user_id}", handler=get_person, summary="An operator", auth=MANAGE,
-          reply=PersonFileReply, problems=_READ),
+          reply=PersonFileReply, problems=READS),
     Route(method="PATCH", path="/v1/ops/staff/{user_id}", handler=patch_person, summary="Change an operator",
-          auth=MANAGE, body=PersonChange, reply=PersonReply, problems=_WRITE, idempotent=True),
+          auth=MANAGE, body=PersonChange, reply=PersonReply, problems=WRITES, idempotent=True),
     Route(method="POST", path="/v1/ops/staff/{user_id}/password", handler=post_new_password,
-          summary="A new one-time password", auth=MANAGE, body=WhyBody, reply=NewPersonReply, problems=_WRITE),
+          summary="A new one-time password", auth=MANAGE, body=WhyBody, reply=NewPersonReply, problems=WRITES),
     Route(method="POST", path="/v1/ops/staff/{user_id}/sessions/end", handler=post_sessions_end,
-          summary="End an operator's sessions", auth=MANAGE, body=WhyBody, reply=EndedReply, problems=_WRITE,
+          summary="End an operator's sessions", auth=MANAGE, body=WhyBody, reply=EndedReply, problems=WRITES,
           idempotent=True),
     Route(method="GET", path="/v1/ops/me", handler=get_me, summary="One's own account", auth=ANYONE,
           reply=PersonFileReply, problems=(401, 403, 503)),
@@ -345,5 +343,5 @@ ROUTES = (
           summary="Prove the second factor", auth=ANYONE, body=CodeBody, status=204,
           problems=(401, 403, 409, 413, 415, 422, 503)),
     Route(method="DELETE", path="/v1/ops/me/sessions/{session_id}", handler=delete_own_session,
-          summary="End one of one's own sessions", auth=ANYONE, status=204, problems=_READ),
+          summary="End one of one's own sessions", auth=ANYONE, status=204, problems=READS),
 )  # fmt: skip

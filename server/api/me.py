@@ -12,8 +12,9 @@ from server.edge.problems import Problem
 from server.edge.wire import Reply, Route, Wire, json_bytes, rfc3339
 from server.flows.check_player_text import check_player_text
 from server.flows.export_player import export_player
+from server.flows.forget_player import forget_player
 from server.secrets import Vault
-from server.stores import cases, players, prizes, standings
+from server.stores import cases, players
 from server.stores.db import reading, transaction
 
 AGE_BANDS = {"under_18": 16, "18-24": 21, "25-29": 27, "30-39": 35, "40-49": 45, "50-59": 55, "60+": 65}
@@ -132,9 +133,7 @@ def _changes(
 async def delete_me(call: Any) -> None:
     """Forget this player: identity and facts go, votes and book entries stay without anyone behind them."""
     async with transaction(call.shell.engine) as conn:
-        await players.forget(conn, call.who.player_id, call.now)
-        await prizes.forget_addresses_of(conn, call.who.player_id)
-        await standings.forget_player(conn, call.who.player_id)
+        await forget_player(conn, call.who.player_id, now=call.now)
     await call.shell.revocations.refresh(call.now)
 
 

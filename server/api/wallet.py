@@ -89,13 +89,14 @@ async def get_wallet(call: Any) -> WalletReply:
             available_g=await ledger.balance(conn, books.player(player_id)),
             held_g=await farm.held_g(conn, player_id),
             owed_g=await farm.owed_g(conn, player_id),
-            lines=[_line(line.transfer, line.amount_g) for line in lines],
+            lines=[line_reply(line.transfer, line.amount_g) for line in lines],
             promises=[_promise(one) for one in promises],
             next_cursor=lines[-1].seq if len(lines) == PAGE else None,
         )
 
 
-def _line(transfer: Transfer, amount_g: int) -> LineReply:
+def line_reply(transfer: Transfer, amount_g: int) -> LineReply:
+    """One movement as told; `amount_g` as it stands in the wallet."""
     kind = transfer.out_biz_no.partition(":")[0] if transfer.reason is Reason.PROGRAMME_AWARDED else None
     zh, en = WORDS.get(transfer.reason, (transfer.reason.value, transfer.reason.value))
     return LineReply(

@@ -115,6 +115,9 @@ CATALOGUE: dict[str, Words] = {
     "password_same": Words(422, "新密码和现在的一样。", "The new password is the present one."),
     "password_weak": Words(422, "这个密码不能用:{why_zh}。", "This password will not do: {why}."),
     "login_taken": Words(409, "账号“{login}”已被使用。", 'The login "{login}" is taken.'),
+    "confirm_differs": Words(
+        422, "请输入编号最后八位 {wanted} 以确认。", "Enter the last eight digits of the id, {wanted}, to confirm."
+    ),
     "last_administrator": Words(
         409, "至少要留一位管理员;请先让别人成为管理员。", "One administrator must remain; make somebody else one first."
     ),

@@ -322,6 +322,14 @@ async def write_answer(
     )
 
 
+FORGOTTEN = "(已注销)"
+
+
+async def forget_words_of(conn: AsyncConnection, player_id: UUID) -> None:
+    """Take out what a player wrote in appeals: that there was one, and how it ended, stays on record."""
+    await conn.execute(sa.update(appeals).where(appeals.c.player_id == player_id).values(text=FORGOTTEN))
+
+
 # --- money ------------------------------------------------------------------------------------------
 
 

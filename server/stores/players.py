@@ -168,6 +168,28 @@ async def identify(
     return winner
 
 
+async def page(
+    conn: AsyncConnection, *, standing: str | None = None, before: UUID | None = None, limit: int
+) -> list[Player]:
+    """Players who are not deleted, newest first (their ids begin with the moment), from after `before`."""
+    query = sa.select(*_COLUMNS).where(players.c.deleted_at.is_(None)).order_by(players.c.player_id.desc()).limit(limit)
+    if standing is not None:
+        query = query.where(players.c.standing == standing)
+        if standing != "trusted":  # the index of those few
+            query = query.where(players.c.standing != "trusted")
+    if before is not None:
+        query = query.where(players.c.player_id < before)
+    return [_player(row) for row in await conn.execute(query)]
+
+
+async def by_subjects(conn: AsyncConnection, subjects: Sequence[tuple[str, bytes]]) -> list[UUID]:
+    """The players of these (platform, keyed hash) pairs; an empty platform means any."""
+    i = identities.c
+    wanted = [sa.and_(i.subject == subject, *([i.platform == name] if name else [])) for name, subject in subjects]
+    rows = await conn.scalars(sa.select(i.player_id).where(sa.or_(*wanted)).distinct())
+    return list(rows)
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """A platform's name for a player: as a keyed hash, and sealed for those who must ask the platform about him."""

@@ -80,6 +80,7 @@ export async function submit(form) {
     const reply = await call(form.dataset.method, path, sends ? body : undefined, { key: form.dataset.key });
     delete form.dataset.key;
     if (!form.dispatchEvent(new CustomEvent("sent", { detail: reply, bubbles: true, cancelable: true }))) return;
+    if (form.dataset.download) save(form.dataset.download, reply);
     if (form.dataset.shows) return showOnce(form, reply[form.dataset.shows]);
     form.closest("dialog")?.close();
     const done = form.dataset.done;
@@ -98,6 +99,12 @@ export async function submit(form) {
   } finally {
     for (const button of buttons) button.disabled = false;
   }
+}
+
+function save(name, value) {
+  const link = element("a", { href: URL.createObjectURL(new Blob([JSON.stringify(value, null, 1)], { type: "application/json" })), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 // What is shown this once stays until its reader says that it is kept.
@@ -139,12 +146,18 @@ async function show(button) {
     const told = await call("POST", button.dataset.reveal, { reason });
     for (const other of document.querySelectorAll(`[data-reveal="${CSS.escape(button.dataset.reveal)}"]`)) {
       const value = told[other.dataset.field];
-      other.previousElementSibling.textContent = value === null || value === "" ? "—" : typeof value === "object" ? JSON.stringify(value) : value;
+      other.previousElementSibling.textContent = plain(value);
       other.remove();
     }
   } catch (error) {
     said(error.message);
   }
+}
+
+function plain(value) {
+  if (value === null || value === undefined || value === "" || value.length === 0) return "—";
+  if (Array.isArray(value)) return value.map(plain).join(", ");
+  return typeof value === "object" ? Object.values(value).map(plain).join(" ") : String(value);
 }
 
 // On a phone a row is a card: each value beside the name of its column.

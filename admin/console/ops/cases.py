@@ -17,6 +17,7 @@ from admin.api.ops_cases import (
     shown_of,
 )
 from admin.console.ops import drawings
+from admin.console.ops.money_words import in_language
 from admin.console.ops.page import ops_page
 from admin.roles import May
 from game.abuse.verdict import REASONS
@@ -56,8 +57,7 @@ class AppealsPageQuery(AppealsQuery):
 
 def words_of(table: dict[str, tuple[str, str]], call: Call) -> dict[str, str]:
     """One language of a table of words."""
-    english = wants_english(call.request)
-    return {code: words[english] for code, words in table.items()}
+    return in_language(table, english=wants_english(call.request))
 
 
 def without_all(call: Call) -> Call:
