@@ -4,7 +4,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from admin.api.ops_players import CONFIRM_CHARS, PlayerWalletQuery, PlayersQuery, get_moves, get_player, get_players
+from admin.api.ops_players import CONFIRM_CHARS, PlayersQuery, PlayerWalletQuery, get_moves, get_player, get_players
 from admin.console.ops.cases import case_words
 from admin.console.ops.money_words import ORDER_STATES, in_language
 from admin.console.ops.page import ops_page
