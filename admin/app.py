@@ -129,10 +129,11 @@ def _same(given: str, wanted: str) -> bool:
 
 def told(request: web.Request, route: Route, problem: Problem) -> web.StreamResponse:
     """A refusal: as a page where a page was asked for, as a problem everywhere else."""
-    if route.media != "text/html" or not route.path.startswith("/ops"):
+    if route.media != "text/html" or route.path.startswith("/v1/"):
         return problem_as_json(request, route, problem)
     shell = request.app[SHELL]
-    response = refusal_page(Call(shell, request, request.get(WHO), None, shell.clock()), problem)
+    call = Call(shell, request, request.get(WHO), None, shell.clock())
+    response = refusal_page(call, problem) if route.path.startswith("/ops") else pages.refusal_page(call, problem)
     if problem.retry_after_s is not None:
         response.headers["Retry-After"] = str(problem.retry_after_s)
     return response

@@ -7,6 +7,7 @@ import pydantic
 from aiohttp import web
 
 from admin.api.tests import OWN, TEST_PATH, found
+from game.attributes import AttributeRefused, find_attribute
 from server.edge.wire import Call, Reply, Route, Wire, wants_english
 from server.report.load import report_of
 from server.report.model import Order
@@ -80,7 +81,18 @@ class OrderReply(Reply):
 
 
 def _plan(body: PlanBody) -> Plan:
-    return plan_from(body.model_dump())
+    told = body.model_dump()
+    for name in ("fabric_metres", "fabric_min_metres"):
+        told[name] = {fabric_code(fabric): metres for fabric, metres in told[name].items()}
+    return plan_from(told)
+
+
+def fabric_code(name: str) -> str:
+    """A fabric as styles carry it: the code of the vocabulary for its name in either language, else the name itself."""
+    try:
+        return str(find_attribute("fabric").read(name))
+    except AttributeRefused:
+        return name.strip()
 
 
 async def _report(call: Call, kind: str) -> web.Response:

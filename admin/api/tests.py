@@ -17,6 +17,7 @@ from admin.roles import May
 from game.conclusions import STATUS_WORDS, DecisionStatus
 from game.content import Piece, pieces_of, refused
 from game.matchup import Choice
+from game.progress import progress, votes_per_day
 from game.style_test import Style, StyleTest, TestState
 from server.edge.problems import Problem
 from server.edge.serve import refuse_zero
@@ -312,7 +313,7 @@ async def content_refused(conn: AsyncConnection, test: StyleTest) -> tuple[tuple
     if test.state is not TestState.DRAFT:
         return ()
     pieces = pieces_of(test)
-    known = await contents.known(conn, test.merchant_id, [piece.digest for piece in pieces])
+    known = await contents.known_of_test(conn, test)
     return refused(pieces, known)
 
 
@@ -556,6 +557,7 @@ async def ranking_document(call: Call, test: StyleTest) -> dict[str, Any]:
         snapshot = await snapshots.latest(conn, test.test_id)
         budget = await budgets.find(conn, test.test_id)
         state = (await tests.states(conn, [test.test_id]))[test.test_id]
+        looks = await snapshots.looks(conn, test.test_id) if state is TestState.RUNNING else None
     document: dict[str, Any] = (
         dict(snapshot.document)
         if snapshot
@@ -575,6 +577,16 @@ async def ranking_document(call: Call, test: StyleTest) -> dict[str, Any]:
         "spent_fen": spent_fen,
         "held_fen": max(0, promised_fen - spent_fen),
     }
+    if looks and test.launched_at:
+        ahead = document.get("forecast") or {}
+        per_day = votes_per_day(launched_at=test.launched_at, first=looks[0], last=looks[1], now=call.now)
+        told = progress(per_day, ahead.get("votes_low"), ahead.get("votes_high"), now=call.now)
+        document["progress"] = {
+            "votes_per_day": round(per_day, 1) if per_day else None,
+            "done_low_at": rfc3339(told.done_low_at) if told.done_low_at else None,
+            "done_high_at": rfc3339(told.done_high_at) if told.done_high_at else None,
+            "ends_at": rfc3339(test.ends_at) if test.ends_at else None,
+        }
     return document
 
 

@@ -15,13 +15,17 @@ from admin.api.afterwards import get_hit_rate
 from admin.api.tests import cursor_of, picture_warnings, read_cursor
 from admin.flows.sign_in import sign_in
 from admin.roles import May
+from game.attributes import find_attribute
 from game.conclusions import STATUS_WORDS, VERDICT_WORDS
+from game.content import STATE_WORDS as STATE_WORDS_OF_CONTENT
+from game.content import pieces_of, refused
+from game.style_test import TestState
 from rewards import ledger as books
 from server.edge.problems import Problem
 from server.edge.wire import REQUEST_ID, Call, Route, Wire, wants_english
 from server.flows.check_list import check_list
 from server.report.model import shown_attributes
-from server.stores import billing, ledger, sales, staff, tests
+from server.stores import billing, contents, ledger, sales, staff, tests
 from server.stores.db import reading, transaction
 
 CHINA = timezone(timedelta(hours=8), "Asia/Shanghai")
@@ -54,8 +58,15 @@ def local_time(at: datetime | str) -> str:
     return moment.astimezone(CHINA).strftime("%Y-%m-%d %H:%M")
 
 
+def yuan_plain(fen: int) -> str:
+    """Money as a form's field holds it: to the fen, without what need not be typed."""
+    whole, rest = divmod(fen, 100)
+    return f"{whole}.{rest:02}" if rest else str(whole)
+
+
 _TEMPLATES.filters["yuan"] = yuan
 _TEMPLATES.filters["local_time"] = local_time
+_TEMPLATES.filters["yuan_plain"] = yuan_plain
 
 
 class SignInBody(Wire):
@@ -112,6 +123,12 @@ def render(call: Call, template: str, *, status: int = 200, **values: Any) -> we
         **values,
     )
     return web.Response(text=html, content_type="text/html", status=status, headers={"Cache-Control": "no-store"})
+
+
+def refusal_page(call: Call, problem: Problem) -> web.Response:
+    """A refusal as a page: what is wrong, in words, and the way on."""
+    sentence = problem.detail(english=wants_english(call.request))
+    return render(call, "refused.html", status=problem.status, sentence=sentence, again=problem.status in (429, 503))
 
 
 async def get_sign_in(call: Call) -> web.Response:
@@ -210,11 +227,13 @@ async def get_page(call: Call) -> web.Response:
         test = await tests.find(conn, test_id, merchant_id=merchant_id)
         if test is None:
             return render(call, "not_found.html", status=404)
-        is_draft = test.launched_at is None
+        is_draft, launched = test.state is TestState.DRAFT, test.launched_at is not None
         warnings = await picture_warnings(conn, test, english=english) if is_draft else {}
-        sold = {} if is_draft else await sales.sales_of(conn, test.test_id)
-        produced = set() if is_draft else await sales.produced_of(conn, test.test_id)
-    points = check_list(test, economy=call.shell.economy, now=call.now) if is_draft else ()
+        looked = {} if launched else await contents.known_of_test(conn, test)
+        sold = await sales.sales_of(conn, test.test_id) if launched else {}
+        produced = await sales.produced_of(conn, test.test_id) if launched else set()
+    refused_ = refused(pieces_of(test), looked)
+    points = check_list(test, economy=call.shell.economy, now=call.now, refused=refused_) if is_draft else ()
     return render(
         call,
         "test.html",
@@ -224,6 +243,12 @@ async def get_page(call: Call) -> web.Response:
         shown=lambda style: shown_attributes(style.attribute_map, english),
         sold=sold,
         produced=produced,
+        fabrics={level.code: level.en if english else level.zh for level in find_attribute("fabric").levels},
+        content_words={
+            piece.style_id: STATE_WORDS_OF_CONTENT[looked[piece.digest][0]][english]
+            for piece in (pieces_of(test) if looked else ())
+            if piece.digest in looked
+        },
     )
 
 

@@ -133,8 +133,9 @@ async def _sample_test(engine: AsyncEngine, config: Config, *, economy: Economy)
         # Without a deadline nothing is paced: a crowd that has two minutes shall not be made to wait for Friday.
         draft = dataclasses.replace(draft, ends_at=None)
         test = await import_test(conn, draft, merchant_id=merchant_id, media_dir=config.media_dir, now=now)
+        # As much again is left over: whoever sees the demo is invited to make a test of his own.
         await fund_merchant(
-            conn, merchant_id=merchant_id, amount_fen=test.budget_fen, payment_no=f"demo-{test.test_id}", now=now
+            conn, merchant_id=merchant_id, amount_fen=2 * test.budget_fen, payment_no=f"demo-{test.test_id}", now=now
         )
         running = await launch_test(conn, test.test_id, merchant_id=merchant_id, economy=economy, who="demo", now=now)
     assert running is not None

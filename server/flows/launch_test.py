@@ -40,7 +40,7 @@ async def launch_test(
     check_launch(test, now=now, smallest_budget_fen=smallest_budget_fen(len(test.ranked), economy))
     check_goal(test.goal, len(test.ranked))
     pieces = pieces_of(test)
-    known = await contents.known(conn, merchant_id, [piece.digest for piece in pieces])
+    known = await contents.known_of_test(conn, test)
     refuse_risky(pieces, known)
     running = after(test, "launch", now=now)
     await buy_budget(

@@ -25,7 +25,7 @@ async def settle_review(
     if test is None or test.state is not TestState.REVIEW:
         return None
     pieces = pieces_of(test)
-    known = await contents.known(conn, test.merchant_id, [piece.digest for piece in pieces])
+    known = await contents.known_of_test(conn, test)
     found = standing(pieces, known)
     if found is ContentState.PASS:
         try:

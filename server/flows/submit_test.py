@@ -50,7 +50,7 @@ async def submit_test(
         conn, pieces, merchant_id=merchant_id, test_id=test_id, state=FIRST[review],
         judged_by="automatic" if review == "automatic" else None, now=now,
     )  # fmt: skip
-    known = await contents.known(conn, merchant_id, [piece.digest for piece in pieces])
+    known = await contents.known_of_test(conn, test)
     refuse_risky(pieces, known)
     if standing(pieces, known) is ContentState.PASS:
         return await launch_test(

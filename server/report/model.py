@@ -426,7 +426,10 @@ def _order_model(
         n_references=calibration.n_references,
         lines=lines,
         sheet=_sheet(test, made, lines, plan, calibration, worths, english),
-        fabric_metres=tuple((name, round(metres, 1)) for name, metres in sorted(advice.metres.items())),
+        fabric_metres=tuple(
+            (shown_attributes({"fabric": name}, english)[0][1], round(metres, 1))
+            for name, metres in sorted(advice.metres.items())
+        ),
         units=advice.units,
         money_fen=advice.money_fen,
         leftover_fen=advice.leftover_fen,

@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from game.content import ContentState, Piece
+from game.content import ContentState, Piece, pieces_of
+from game.style_test import StyleTest
 from server.ids import uuid7
 from server.stores.db import metadata
 from server.stores.tests import merchants, tests
@@ -126,6 +127,11 @@ async def known(
         )
     )
     return {bytes(row.digest): (ContentState(row.state), row.note) for row in rows}
+
+
+async def known_of_test(conn: AsyncConnection, test: StyleTest) -> dict[bytes, tuple[ContentState, str]]:
+    """(state, note) of the pieces of a test, where they were handed in."""
+    return await known(conn, test.merchant_id, [piece.digest for piece in pieces_of(test)])
 
 
 async def page(

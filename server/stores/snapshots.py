@@ -74,6 +74,14 @@ async def latest(conn: AsyncConnection, test_id: UUID) -> Snapshot | None:
     return Snapshot(**row._asdict()) if row else None
 
 
+async def looks(conn: AsyncConnection, test_id: UUID) -> tuple[tuple[datetime, int], tuple[datetime, int]] | None:
+    """(moment, votes) of the oldest snapshot that is kept and of the newest; None before the first."""
+    of_test = sa.select(snapshots.c.at, snapshots.c.votes).where(snapshots.c.test_id == test_id).limit(1)
+    first = (await conn.execute(of_test.order_by(snapshots.c.version))).one_or_none()
+    last = (await conn.execute(of_test.order_by(snapshots.c.version.desc()))).one_or_none()
+    return ((first.at, first.votes), (last.at, last.votes)) if first and last else None
+
+
 async def mark(conn: AsyncConnection, test_id: UUID) -> tuple[int, str, int]:
     """(newest version, the test's state, grams charged): changes whenever what a page shows has changed."""
     row = (

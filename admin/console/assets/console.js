@@ -134,6 +134,11 @@ export function element(tag, attributes = {}, ...children) {
 
 export const yuan = (fen) => `¥${(fen / 100).toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
 export const fen = (text) => (text.trim() === "" ? null : Math.round(Number(text) * 100));
+// Days as people say them: minutes, hours, days.
+export const span = (days) => {
+  const [count, zh, en] = days < 1 / 24 ? [Math.max(1, days * 1440), "分钟", "min"] : days < 2 ? [days * 24, "小时", "h"] : [days, "天", "days"];
+  return `${count < 10 && zh === "天" ? count.toFixed(1) : Math.ceil(count)} ${words(zh, en)}`;
+};
 export const percent = (p) => (p > 0.995 ? ">99%" : p < 0.005 ? "<1%" : `${Math.round(100 * p)}%`);
 
 // The field that a refusal names is marked, and gets the focus, so that whoever cannot see the colour finds it, too.
@@ -155,7 +160,7 @@ export function weights(text) {
     const [name, value] = part.split(/[=＝:：]/);
     const number = Number(value);
     if (!name || !(number >= 0) || value === undefined || value === "")
-      throw new Error(words(`尺码写成 S=2 M=5 L=3 这样;“${part}”看不懂。`, `Write sizes like S=2 M=5 L=3; "${part}" is unclear.`));
+      throw new Error(words(`写成 S=2 M=5 L=3 这样(名称=数字);“${part}”看不懂。`, `Write names and numbers like S=2 M=5 L=3; "${part}" is unclear.`));
     found[name] = number;
   }
   return found;
@@ -175,3 +180,7 @@ if (new URLSearchParams(location.search).get("lang"))
     link.href = target.pathname + target.search;
   }
 export const here = (path) => (new URLSearchParams(location.search).get("lang") ? `${path}?lang=${english ? "en" : "zh"}` : path);
+
+// Moments in the reader's own time.
+export const local = (moment) => new Date(moment).toLocaleString(english ? "en-GB" : "zh-CN", { month: "numeric", day: "numeric", hour: "2-digit", minute: "2-digit" });
+for (const time of document.querySelectorAll("time[data-local]")) time.textContent = local(time.dateTime);

@@ -1,4 +1,4 @@
-import { call, element, fen, mark, percent, say, words, yuan } from "./console.js";
+import { call, element, fen, mark, percent, say, span, words, yuan } from "./console.js";
 import { fields } from "./form.js";
 import { dropping, progress, send, titleOf } from "./upload.js";
 import { verbs } from "./verbs.js";
@@ -23,7 +23,7 @@ function show(test) {
   if (!missing.length) missing.push(element("li", { class: "ok", text: words("可以开始了。", "Ready to start.") }));
   document.getElementById("missing").replaceChildren(...missing);
   document.getElementById("launch").disabled = test.missing.length > 0;
-  document.getElementById("style-count").textContent = test.styles.length;
+  document.getElementById("style-count").textContent = test.styles.filter((style) => !style.decoy).length;
   quote();
 }
 
@@ -33,7 +33,7 @@ async function quote() {
     const asked = await call("POST", `${path}/quote`);
     const days = asked.expected_days === null
       ? words("还不知道现在有多少合适的玩家在玩。", "The present flow of matching players is not known yet.")
-      : words(`按现在的人流约 ${asked.expected_days.toFixed(1)} 天,最多约 ${asked.high_days.toFixed(1)} 天。`, `At the present flow about ${asked.expected_days.toFixed(1)} days, at most some ${asked.high_days.toFixed(1)}.`);
+      : words(`按现在的人流约 ${span(asked.expected_days)},最多约 ${span(asked.high_days)}。`, `At the present flow about ${span(asked.expected_days)}, at most some ${span(asked.high_days)}.`);
     const rows = asked.beside.map((one) =>
       element("tr", one.certainty === asked.certainty && one.confidence === asked.confidence ? { class: "asked" } : {},
         element("th", { scope: "row", text: `${one.certainty === "likely" ? words("很有把握", "likely") : words("已经证实", "proven")} ${Math.round(100 * one.confidence)}%` }),

@@ -18,6 +18,7 @@ function line(data) {
     field("age_max", words("到", "to"), { type: "number", min: 0, max: 120 }, data.age_max),
     field("share", words("占票数 %", "% of votes"), { type: "number", min: 0, max: 100, title: words("不填就不限", "Empty: no quota") }, data.share_permille ? data.share_permille / 10 : ""),
     element("button", { type: "button", class: "plain", text: words("去掉", "Remove"), onclick: () => row.remove() }));
+  row.told = data;
   return row;
 }
 
@@ -40,7 +41,9 @@ if (ends?.dataset.utc) {
 function audience() {
   return [...box.querySelectorAll(".segment")].map((row, index) => {
     const value = (name) => row.querySelector(`[data-field="${name}"]`).value.trim();
-    const segment = {};
+    // What this form does not show (interests, a region) stays as it was told elsewhere.
+    const { interests, region } = row.told;
+    const segment = { ...(interests?.length ? { interests } : {}), ...(region ? { region } : {}) };
     if (value("gender")) segment.gender = value("gender");
     if (value("age_min")) segment.age_min = Number(value("age_min"));
     if (value("age_max")) segment.age_max = Number(value("age_max"));
@@ -56,9 +59,10 @@ export function fields() {
   return {
     title: value("title"),
     question: value("question") || undefined,
-    goal: { keep: Number(value("keep")), certainty: value("certainty"), indifference: Number(value("indifference")) },
+    goal: { keep: Number(value("keep")), certainty: value("certainty"), confidence: Number(value("confidence")), indifference: Number(value("indifference")) },
     audience: audience(),
     budget_fen: fen(value("budget")) ?? 0,
+    min_days: Number(value("min-days")) || 0,
     ends_at: value("ends") ? new Date(value("ends")).toISOString() : null,
   };
 }

@@ -1,4 +1,4 @@
-import { call, element, english, fen, percent, say, weights, words, yuan } from "./console.js";
+import { call, element, english, fen, local, percent, say, weights, words, yuan } from "./console.js";
 import { verbs } from "./verbs.js";
 
 const self = document.querySelector("script[data-test]");
@@ -110,6 +110,13 @@ function showSummary() {
     const range = (low, high, show) => (low === null ? words("远超现有预算", "far beyond") : `${show(low)} – ${high === null ? words("很多", "many") : show(high)}`);
     facts.push(fact(words("大约还要", "Still needed"), range(more.votes_low, more.votes_high, (v) => Math.round(v).toLocaleString()) + words(" 票", " votes")));
     facts.push(fact(words("大约还要花", "Money still needed"), range(more.money_low_fen, more.money_high_fen, yuan)));
+    const ahead = news.progress;
+    if (ahead?.done_low_at) {
+      const until = ahead.done_high_at ? local(ahead.done_high_at) : words("更晚", "later");
+      facts.push(fact(words("预计有结论", "Done, at this pace"), `${local(ahead.done_low_at)} – ${until}`));
+      if (ahead.ends_at && (!ahead.done_high_at || ahead.done_high_at > ahead.ends_at))
+        facts.push(fact(words("截止", "Deadline"), words(`${local(ahead.ends_at)},可能来不及`, `${local(ahead.ends_at)}: may come too soon`)));
+    }
     facts.push(fact(words("再花 ¥100 就有结论的可能", "Another ¥100 decides with"), percent(more.chance_with_100_yuan)));
   }
   if (decision && news.status === "ready") facts.push(fact(words("抗刷票", "Against bought votes"), english ? decision.margin.en : decision.margin.zh));
@@ -197,7 +204,7 @@ function show() {
 // ---- the first order: sliders that answer at once ----
 const plan = place("plan");
 let stored = {};
-const shownPlan = { units: (v) => v.toLocaleString(), salvage_permille: (v) => `${v / 10}%`, min_units: (v) => String(v), budget_yuan: (v) => (v ? `¥${v.toLocaleString()}` : words("不限", "no limit")) };
+const shownPlan = { units: (v) => v.toLocaleString(), salvage_permille: (v) => `${v / 10}%`, min_units: (v) => String(v), early_permille: (v) => (v >= 1000 ? words("不翻单", "no reorder") : `${v / 10}%`), units_cv_permille: (v) => `±${v / 10}%`, fabric_mm: (v) => (v ? `${(v / 1000).toFixed(1)}` : words("不算面料", "not counted")), budget_yuan: (v) => (v ? `¥${v.toLocaleString()}` : words("不限", "no limit")) };
 function label() {
   for (const input of plan.querySelectorAll("input[type=range]")) {
     const text = shownPlan[input.name](Number(input.value));
@@ -207,7 +214,9 @@ function label() {
 }
 function planNow() {
   const value = (name) => Number(plan.elements[name].value);
-  const body = { ...stored, units: value("units"), salvage_permille: value("salvage_permille"), min_units: value("min_units"), sizes: weights(plan.elements.sizes.value) };
+  const typed = (name) => plan.elements[name].value;
+  const body = { ...stored, sizes: weights(typed("sizes")), stores: weights(typed("stores")), fabric_metres: weights(typed("fabric_metres")), colours: typed("colours").split(/[\s,，;；、]+/).filter(Boolean) };
+  for (const name of ["units", "salvage_permille", "min_units", "early_permille", "units_cv_permille", "fabric_mm"]) body[name] = value(name);
   body.budget_fen = value("budget_yuan") ? value("budget_yuan") * 100 : null;
   return body;
 }
@@ -229,8 +238,8 @@ function showOrder(reply) {
       fact(words("预计毛利", "Expected profit"), yuan(order.profit_fen))),
     element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": words("首单明细", "Lines of the first order") },
       element("table", {},
-        element("thead", {}, element("tr", {}, ...[words("款式", "Style"), words("件数", "Pieces"), words("需求 10–90%", "Demand 10-90 %"), words("尺码", "Sizes")].map((text) => element("th", { scope: "col", text })))),
-        element("tbody", {}, ...order.lines.map((line) => element("tr", {}, element("th", { scope: "row", text: line.title }), element("td", { class: "num", text: line.units }), element("td", { class: "num", text: `${line.demand_low}–${line.demand_high}` }), element("td", { text: (sizes.get(line.title) ?? ["—"]).join(" · ") })))))),
+        element("thead", {}, element("tr", {}, ...[[words("款式", "Style")], [words("件数", "Pieces"), "num"], [words("需求 10–90%", "Demand 10-90 %"), "num"], [words("翻单", "Reorder"), "num"], [words("尺码", "Sizes")]].map(([text, kind]) => element("th", { scope: "col", text, class: kind })))),
+        element("tbody", {}, ...order.lines.map((line) => element("tr", {}, element("th", { scope: "row", text: line.title }), element("td", { class: "num", text: line.units }), element("td", { class: "num", text: `${line.demand_low}–${line.demand_high}` }), element("td", { class: "num", text: line.reorder_units || "—" }), element("td", { text: (sizes.get(line.title) ?? ["—"]).join(" · ") })))))),
     element("ul", { class: "soft" }, ...order.assumptions.map((text) => element("li", { text }))),
   );
 }
@@ -264,11 +273,14 @@ async function loadPlan() {
   try {
     const reply = await call("GET", `${path}/plan`);
     stored = reply.plan;
+    const written = (pairs) => Object.entries(pairs).map(([name, weight]) => `${name}=${weight}`).join(" ");
     plan.elements.units.value = stored.units ?? 1000;
-    plan.elements.salvage_permille.value = stored.salvage_permille;
-    plan.elements.min_units.value = stored.min_units;
+    for (const name of ["salvage_permille", "min_units", "early_permille", "units_cv_permille", "fabric_mm"]) plan.elements[name].value = stored[name];
     plan.elements.budget_yuan.value = stored.budget_fen ? stored.budget_fen / 100 : 0;
-    plan.elements.sizes.value = Object.entries(stored.sizes).map(([name, weight]) => `${name}=${weight}`).join(" ");
+    for (const name of ["sizes", "stores"]) plan.elements[name].value = written(stored[name]);
+    const fabrics = JSON.parse(plan.dataset.fabrics);
+    plan.elements.fabric_metres.value = written(Object.fromEntries(Object.entries(stored.fabric_metres).map(([code, metres]) => [fabrics[code] ?? code, metres])));
+    plan.elements.colours.value = stored.colours.join(" ");
     label();
     showOrder(reply);
   } catch (error) {

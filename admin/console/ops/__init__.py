@@ -5,6 +5,7 @@ from admin.console.ops import (
     audit,
     budgets,
     cases,
+    content,
     economy,
     me,
     merchants,
@@ -36,4 +37,5 @@ ROUTES: tuple[Route, ...] = (
     *segments.ROUTES,
     *switches.ROUTES,
     *audit.ROUTES,
+    *content.ROUTES,
 )
