@@ -212,7 +212,9 @@ def _taken_apart(data: bytes, *, name: str) -> Anatomy:
     if not data:
         raise PictureEmpty(name=name)
     if len(data) > MAX_BYTES:
-        raise PictureTooHeavy(name=name, megabytes=f"{-(-len(data) * 10 // 2**20) / 10:.1f}", limit_mb=MAX_BYTES // 2**20)
+        raise PictureTooHeavy(
+            name=name, megabytes=f"{-(-len(data) * 10 // 2**20) / 10:.1f}", limit_mb=MAX_BYTES // 2**20
+        )
     kind = format_of(data)
     if kind is None:
         raise PictureFormat(name=name, found=something_else(data) or "an unknown kind of file")
