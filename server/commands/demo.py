@@ -18,11 +18,12 @@ from rich.table import Table
 from rich.text import Text
 
 from game.conclusions import VERDICT_WORDS, Verdict, shown_percent
+from game.segments import Audience, Quota, Segment
 from game.style_test import StyleTest, TestState
 from rewards.economy import Economy
 from server.commands import BadInput, screen
 from server.config import Config, ConfigRefused
-from server.files.test_folder import FolderRefused, read_test_folder
+from server.files.test_folder import DraftTest, FolderRefused, read_test_folder
 from server.flows.fund_merchant import fund_merchant
 from server.flows.house_merchant import house_merchant
 from server.flows.import_test import import_test
@@ -38,6 +39,10 @@ from server.stores.snapshots import Snapshot
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "summer-dresses"
 CLIENT = Path(__file__).resolve().parents[2] / "miniprogram" / "dist" / "build" / "h5"
 SHOPPERS = 400
+# Who plays by hand has told nothing of themselves, and is in no audience that asks for an age: the sample test takes them in
+# without a share of its votes, and when it is decided the same styles stay open to everyone.
+BY_HAND = Quota(Segment("其他玩家"))
+STAYS_OPEN = "试玩：夏季连衣裙"
 
 
 @click.command()
@@ -66,7 +71,7 @@ async def _demo(config: Config, *, once: bool, shoppers: int, seed: int | None) 
     out = screen()
     config = await migrated(config)
     async with api(config) as (shell, port), working(shell), _door(config):
-        test = await _sample_test(shell.engine, config, economy=shell.economy)
+        test = await _sample_test(shell.engine, config, economy=shell.economy, by_hand=not once)
         await shell.dealer.refresh()
         base_url = f"http://{config.host}:{port}"
         _say_where(out, config, base_url)
@@ -79,7 +84,9 @@ async def _demo(config: Config, *, once: bool, shoppers: int, seed: int | None) 
         )
         decided = await _watch(out, shell.engine, test, tally, playing, stop, once=once)
         if decided and not once and not stop.is_set():
-            out.print("The test is decided. The pages stay open; stop with Ctrl-C.")
+            await _stay_open(shell.engine, config, economy=shell.economy)
+            await shell.dealer.refresh()
+            out.print("The test is decided. The game and the pages stay open; stop with Ctrl-C.")
             await stop.wait()
         playing.cancel()
         await asyncio.gather(playing, return_exceptions=True)
@@ -117,21 +124,46 @@ def _stop_signal() -> asyncio.Event:
     return stop
 
 
-async def _sample_test(engine: AsyncEngine, config: Config, *, economy: Economy) -> StyleTest:
+async def _sample_test(engine: AsyncEngine, config: Config, *, economy: Economy, by_hand: bool) -> StyleTest:
     """The sample test that is open, from this start or a former one; a new one where there is none."""
+    for known in await _open_tests(engine):
+        if known.title != STAYS_OPEN:
+            return known
+    draft = await _draft()
+    if by_hand:
+        draft = dataclasses.replace(draft, audience=Audience((*draft.audience.quotas, BY_HAND)))
+    return await _launched(engine, config, draft, economy=economy)
+
+
+async def _stay_open(engine: AsyncEngine, config: Config, *, economy: Economy) -> None:
+    """Keep the game playable after the verdict: the same styles, for everyone."""
+    if not any(known.title == STAYS_OPEN for known in await _open_tests(engine)):
+        draft = dataclasses.replace(
+            await _draft(), title=STAYS_OPEN, title_en="Summer dresses, to try out", audience=Audience()
+        )
+        await _launched(engine, config, draft, economy=economy)
+
+
+async def _open_tests(engine: AsyncEngine) -> list[StyleTest]:
+    async with transaction(engine) as conn:
+        merchant_id = await house_merchant(conn, now=datetime.now(UTC))
+        known = await tests.of_merchant(conn, merchant_id, limit=50)
+    return [test for test in known if test.state in (TestState.RUNNING, TestState.PAUSED)]
+
+
+async def _draft() -> DraftTest:
+    try:
+        draft = await asyncio.to_thread(read_test_folder, SAMPLE, now=datetime.now(UTC))
+    except FolderRefused as refused:
+        raise BadInput(str(refused)) from None
+    # Without a deadline nothing is paced: a crowd that has two minutes shall not be made to wait for Friday.
+    return dataclasses.replace(draft, ends_at=None)
+
+
+async def _launched(engine: AsyncEngine, config: Config, draft: DraftTest, *, economy: Economy) -> StyleTest:
     now = datetime.now(UTC)
     async with transaction(engine) as conn:
         merchant_id = await house_merchant(conn, now=now)
-        for known in await tests.of_merchant(conn, merchant_id, limit=50):
-            if known.state in (TestState.RUNNING, TestState.PAUSED):
-                return known
-    try:
-        draft = await asyncio.to_thread(read_test_folder, SAMPLE, now=now)
-    except FolderRefused as refused:
-        raise BadInput(str(refused)) from None
-    async with transaction(engine) as conn:
-        # Without a deadline nothing is paced: a crowd that has two minutes shall not be made to wait for Friday.
-        draft = dataclasses.replace(draft, ends_at=None)
         test = await import_test(conn, draft, merchant_id=merchant_id, media_dir=config.media_dir, now=now)
         # As much again is left over: whoever sees the demo is invited to make a test of his own.
         await fund_merchant(

@@ -272,9 +272,10 @@ class AlipayStandIn:
                 "suggestion": "block" if risky else "pass",
                 "detect_check_labels": {"label": "TJ_PORN_MC"} if risky else {},
             }  # fmt: skip
-        if not biz.get("open_id"):
+        user = biz.get("user_id", "") if self.tells_user_id else biz.get("open_id", "")
+        if not user:
             return _failed("40004", "USER_NOT_EXIST")
-        rank = self.farming_ranks.get(str(biz["open_id"]), 1)
+        rank = self.farming_ranks.get(str(user), 1)
         result = {"risk_type": "riskinfo_farming", "risk_value": f"rank{rank}", "risk_desc": "", "info_code": "171"}
         return {**ok, "risk_result": [result]}
 

@@ -61,6 +61,7 @@ class Phone:
     async def go(self, page: str) -> None:
         """Another page of the running app, as a link within it would open it."""
         await self.page.evaluate("(page) => { location.hash = `#/pages/${page}/index` }", page)
+        await self.page.locator(f'[data-page="pages/{page}/index"] .main').wait_for()
 
     def button(self, name: str, *, exact: bool = False) -> Locator:
         return self.page.get_by_role("button", name=name, exact=exact).locator("visible=true")

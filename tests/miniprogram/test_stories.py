@@ -1,6 +1,8 @@
-"""Stories of players on good days and bad ones, played in Chromium on the web build of the client."""
+"""Stories of players on good days and bad ones, played in Chromium on the web build of the client.
 
-from datetime import timedelta
+Told against the stand-in, which fails on wish; what the real service can be brought to do is in test_with_the_service.py.
+"""
+
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +21,9 @@ async def plant_and_play(phone: Phone) -> None:
     await phone.tap("选款", exact=True)
 
 
-@pytest.mark.parametrize(
-    "look",
-    [
-        {"viewport": SMALL},
-        {"viewport": LARGE, "night": True},
-        {"viewport": SMALL, "elder": True},
-        {"viewport": LARGE, "elder": True, "theme": "dark"},
-    ],
-    ids=["small by day", "large by night", "small, elder", "large, elder by night"],
-)
-async def test_from_the_first_visit_to_the_box_at_the_door(browser: Browser, world: Any, look: dict[str, Any]):
+async def test_from_the_first_visit_to_the_box_at_the_door(browser: Browser, world: Any):
     """First visit, five pairs, offline in the middle, grams, stage award, ripe tree, address: each page clean."""
-    async with a_phone(browser, world.url, **look) as phone:
+    async with a_phone(browser, world.url, viewport=LARGE) as phone:
         await phone.open()
         await phone.sees("选一棵，种下去")
         await phone.is_accessible()
@@ -213,16 +205,6 @@ async def test_receipts_that_are_lost_are_asked_for_again_and_count_once(phone: 
     assert len(world.answers_seen) > 2
 
 
-async def test_a_double_tap_is_one_answer(phone: Phone, world: Any):
-    await plant_and_play(phone)
-    await phone.sees_a_pair()
-    await phone.page.wait_for_timeout(330)
-    await phone.pair.locator(".side-tap").first.dblclick()
-    await phone.until_all_has_arrived()
-    await phone.sees("和你相似的玩家")
-    assert len(world.answers_seen) == 1
-
-
 async def test_a_tap_on_a_pair_that_has_just_come_is_not_taken_for_a_choice(phone: Phone, world: Any):
     await plant_and_play(phone)
     await phone.sees_a_pair()
@@ -277,25 +259,6 @@ async def test_a_session_that_expires_in_the_middle_renews_itself(phone: Phone, 
     assert len(world.only_player().choices) == 2
 
 
-@pytest.mark.parametrize("days", [-1, 1])
-async def test_a_phone_whose_clock_is_a_day_off_plays_as_any_other(phone: Phone, world: Any, days: int):
-    world.clock_skew = timedelta(days=days)
-    await plant_and_play(phone)
-    await phone.play_a_round()
-    await phone.until_all_has_arrived()
-    assert world.only_player().available_g == 50
-
-
-async def test_a_pair_whose_picture_is_broken_is_left_out_whole(phone: Phone, world: Any):
-    world.broken_pictures = {"red-long-maxi", "ivory-short-mini", "blue-long-mini"}
-    await plant_and_play(phone)
-    for _ in range(4):
-        left, right = await phone.choose()
-        for broken in world.broken_pictures:
-            assert broken not in left + right
-    await phone.sees("已跳过")
-
-
 async def test_an_expired_ticket_is_explained(phone: Phone, world: Any):
     await plant_and_play(phone)
     await phone.sees_a_pair()
@@ -303,22 +266,6 @@ async def test_an_expired_ticket_is_explained(phone: Phone, world: Any):
     await phone.choose()
     await phone.sees("上一题没有计入：这道题已经过期")
     assert world.only_player().available_g == 0
-
-
-async def test_two_phones_on_one_account_do_not_earn_twice(browser: Browser, phone: Phone, world: Any):
-    await phone.open()
-    await phone.tap("种苹果")
-    await phone.sees("领今日 30 克")
-    guest = (await phone.kept())["guest"]
-    async with a_phone(browser, phone.url) as other:
-        await other.context.add_init_script(f"localStorage.setItem('xuankuan.guest', {guest!r})")
-        await other.open()
-        await other.sees("领今日 30 克")
-        await phone.tap("领今日 30 克")
-        await phone.sees("今日已领")
-        await other.tap("领今日 30 克")
-        await other.sees("今天已经领过了")
-    assert world.only_player().available_g == 30
 
 
 async def test_a_tap_that_got_no_answer_counts_once_when_it_is_repeated(phone: Phone, world: Any):
@@ -331,26 +278,6 @@ async def test_a_tap_that_got_no_answer_counts_once_when_it_is_repeated(phone: P
     await phone.tap("领今日 30 克")
     await phone.sees("今日已领")
     assert world.only_player().available_g == 30
-
-
-async def test_a_muted_player_sees_why_and_appeals(phone: Phone, world: Any):
-    await phone.open()
-    await phone.tap("种苹果")
-    player = world.only_player()
-    player.applied_g = 500
-    world.mute(player, "one_sided")
-    await phone.page.reload()
-    await phone.sees("你的选择暂不计入")
-    await phone.sees("500 / 9 000 克")  # progress is never taken back
-    await phone.tap("你的选择暂不计入")
-    await phone.sees("你几乎总是点同一边")
-    await phone.is_accessible()
-    await phone.tap("提交申诉")
-    await phone.sees("请至少写 5 个字")
-    await phone.page.get_by_label("说说情况").fill("我左手拿手机,一直点左边方便")
-    await phone.tap("提交申诉")
-    await phone.sees("收到了")
-    assert player.appeals[0]["text"].startswith("我左手")
 
 
 @pytest.mark.parametrize(
@@ -368,44 +295,6 @@ async def test_who_has_nothing_to_choose_is_told_why_and_what_else_there_is(
     await phone.tap("回果园")
     await phone.sees("选一棵，种下去")
     assert world.calls["POST /v1/rounds"] <= 2  # and is not asked for again and again
-
-
-async def test_a_friend_who_follows_a_link_is_known_to_have_been_invited(browser: Browser, phone: Phone, world: Any):
-    await phone.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    await phone.open()
-    await phone.tap("种苹果")
-    await phone.sees("好友认真选满 50 次后到账")
-    await phone.tap("邀请好友")
-    await phone.sees("链接已复制")
-    link = (await phone.page.evaluate("navigator.clipboard.readText()")).split()[-1]
-    host = world.only_player()
-    assert link == f"{phone.url}#/pages/orchard/index?by={host.player_id}"
-    async with a_phone(browser, phone.url) as friend:
-        await friend.page.goto(link)
-        await friend.sees("选一棵，种下去")
-        await friend.page.wait_for_load_state("networkidle")
-        assert [one.invited_by for one in world.players.values()] == [None, host.player_id]
-        assert not {key for key in await friend.kept() if key in ("by", "asked")}
-
-
-async def test_a_family_grows_one_tree(browser: Browser, phone: Phone, world: Any):
-    await phone.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    await phone.open()
-    await phone.tap("种苹果")
-    await phone.tap("和家人一起种")
-    await phone.sees("链接已复制")
-    link = (await phone.page.evaluate("navigator.clipboard.readText()")).split()[-1]
-    async with a_phone(browser, phone.url) as mother:
-        await mother.page.goto(link)
-        await mother.sees("家人邀请你一起种")
-        await mother.is_accessible()
-        await mother.tap("一起种")
-        await mother.sees("苹果树 · 种子")
-        await mother.does_not_see("家人邀请你一起种")
-    host, joined = world.players.values()
-    assert joined.family_of == host.player_id
-    await phone.page.reload()
-    await phone.sees("2 人一起种，一人一箱")
 
 
 async def test_a_box_can_be_given_to_those_who_need_it(phone: Phone, world: Any):

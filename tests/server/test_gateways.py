@@ -414,6 +414,17 @@ async def test_alipay_says_how_likely_a_user_farms(http, alipay_server, rank, le
     assert (verdict.rank, verdict.level) == (rank, level)
 
 
+async def test_an_app_from_before_open_id_asks_by_user_id(http, alipay_server):
+    """The id that such an app's log-in tells is of another kind, and is handed on as that kind."""
+    alipay_server.tells_user_id = True
+    alipay_server.users["code"] = "2088102150477652"
+    alipay_server.farming_ranks["2088102150477652"] = 3
+    alipay = an_alipay(http, alipay_server)
+    user = await alipay.exchange_code("code")
+    verdict = await alipay.farming_risk(open_id=user.open_id, client_ip="203.0.113.9")
+    assert verdict.level == "high"
+
+
 async def test_a_notice_is_read_only_if_alipay_signed_it(http, alipay_server):
     alipay = an_alipay(http, alipay_server)
     notice = alipay_server.notice({"notify_type": "open_app_auth_notify", "app_id": "2021", "empty": ""})
