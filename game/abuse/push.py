@@ -25,11 +25,11 @@ from game.abuse.evidence import WAY, WAYS, Bools, Floats, Ints, PlayerTable, Row
 from ranking.reliability import ALWAYS
 from ranking.voter_kinds import totals
 
-PRIOR = 0.01
+PRIOR = 0.004
 """How common pushing (or demoting) is believed to be before anything is seen; spread over the parties."""
 
 _MEMBER = 0.6  # of a linked group that pushes, so many of its members do
-_GROUP_PRIOR = 0.03
+_GROUP_PRIOR = 0.015
 _OTHERWISE_NATS = 5.0
 _WAYS = ("pushing", "demoting")
 _PARTY_BITS = 1 << 31

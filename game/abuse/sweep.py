@@ -11,7 +11,7 @@ from game.abuse.evidence import UNKNOWN, Floats, Ints, PlayerTable, Sums, VoteTa
 from game.abuse.links import LARGEST_GROUP, Groups, Links
 from game.abuse.push import Push
 from game.abuse.same_sequence import SameSequence
-from game.abuse.verdict import Verdicts, conclude
+from game.abuse.verdict import GATE, Verdicts, conclude
 from ranking.voter_kinds import totals
 
 Kind = TypeVar("Kind")
@@ -71,7 +71,7 @@ class Sweep:
             self._calibrated_at = self._n_votes
         said = {signal.name: signal.weigh(players, table) for signal in self.signals}
         alone = said[self._push.name]
-        said["gate"] = self._push.gated(players) - alone
+        said[GATE] = self._push.gated(players) - alone
         said["linked_push"] = self._linked(players, table, alone)
         return conclude(
             players,

@@ -24,17 +24,23 @@ STANDINGS: Final[tuple[Standing, ...]] = ("trusted", "watched", "muted")
 # How common each way is among players, before anything is seen of one. Pushing and demoting carry the prior of their
 # signal.
 PRIOR: Final = {
-    "random": 0.02,
+    "random": 0.03,
     "one_sided": 0.01,
     "patterned": 0.005,
     "contrary": 0.005,
-    "pushing": 0.01,
-    "demoting": 0.01,
+    "pushing": 0.004,
+    "demoting": 0.004,
     "farmed": 0.002,
     "multiplied": 0.005,
     "mechanical": 0.003,
 }
 WATCH_AT: Final = 0.5
+GATE: Final = "gate"
+"""The signal that speaks of a party, and of its voters only by what is expected of them: how many push it is learnt."""
+WATCH_BY_GATE_AT: Final = 0.8
+"""Where only the gate makes a player suspect, P(abusive) from which he is watched. Until then it takes weight from his
+votes on that style and from no others: among twenty pushers in a hundred, lovers of a style look much like them.
+"""
 MUTE_AT: Final = 0.97
 """P(abusive) by content-free evidence alone from which a player is muted. Calibrated on honest crowds:
 docs/fair-votes.md.
@@ -164,7 +170,9 @@ def conclude(
     p_free = expit(odds_free)
     p = expit(log_odds)
     share = np.exp(ways - log_odds[:, None]) * p[:, None]
-    standing = np.where(p >= WATCH_AT, 1, 0)
+    rest = np.array([name != GATE for name in signals])
+    by_rest = expit(logsumexp(nats[rest].sum(axis=0) + prior, axis=1))
+    standing = np.where((p >= WATCH_AT) & ((by_rest >= WATCH_AT) | (p >= WATCH_BY_GATE_AT)), 1, 0)
     # Content may acquit: who answers like people do is not muted for an odd rhythm.
     standing = np.where((p_free >= MUTE_AT) & (p >= 0.9) & (votes >= MUTE_VOTES), 2, standing)
     return Verdicts(

@@ -111,15 +111,33 @@ def test_clicking_by_chance_at_a_human_pace_is_watched_and_not_muted_without_gol
     assert not (standing == MUTED).any()
 
 
-def test_contrarians_and_lonely_pushers_are_weighed_and_not_muted() -> None:
-    for kind in ("contrary", "pusher"):
-        crowd, found = (
-            a_crowd(7, 100, World(gold=False), **{kind: 0.05}),
-            judged(7, 100, World(gold=False), **{kind: 0.05}),
-        )
-        bad = ~crowd.honest
-        assert np.mean(found.verdicts.standing[bad] == WATCHED) > 0.9
-        assert found.verdicts.reliability[bad].mean() < 0.2
+def test_contrarians_are_weighed_and_not_muted() -> None:
+    crowd, found = a_crowd(7, 100, World(gold=False), contrary=0.05), judged(7, 100, World(gold=False), contrary=0.05)
+    bad = ~crowd.honest
+    assert np.mean(found.verdicts.standing[bad] == WATCHED) > 0.9
+    assert found.verdicts.reliability[bad].mean() < 0.2
+
+
+def test_lonely_pushers_lose_weight_where_they_push_and_are_not_muted() -> None:
+    """On their party's styles their votes weigh nothing; what honest people say of the same styles keeps its weight."""
+    crowd, found = a_crowd(7, 100, World(gold=False), pusher=0.05), judged(7, 100, World(gold=False), pusher=0.05)
+    bad = ~crowd.honest
+    assert np.mean(found.verdicts.standing[bad] == MUTED) < 0.1
+    assert np.mean(found.verdicts.standing[bad] != TRUSTED) > 0.5
+    stake = (crowd.merchant[found.votes.left] == crowd.target) ^ (crowd.merchant[found.votes.right] == crowd.target)
+    assert found.vote_weight[stake & bad[found.votes.player]].mean() < 0.1
+    assert found.vote_weight[stake & ~bad[found.votes.player]].mean() > 0.85
+
+
+def test_lovers_of_what_is_pushed_are_not_watched_for_it() -> None:
+    """Among twenty pushers in a hundred, who loves the style looks much like them, and is left in peace."""
+    crowd, found = (
+        a_crowd(12, 30, World(n_styles=12, n_merchants=12), pusher=0.2),
+        judged(12, 30, World(n_styles=12, n_merchants=12), pusher=0.2),
+    )
+    standing = found.verdicts.standing[crowd.honest]
+    assert np.mean(standing != TRUSTED) <= 0.02
+    assert np.mean(standing == MUTED) <= 0.005
 
 
 def test_farms_and_rings_are_shown_as_clusters_and_families_are_not() -> None:
