@@ -29,6 +29,8 @@ SIGN_INS = Limit("sign_in", rate_per_s=0.5, burst=20)
 WHO: web.RequestKey[Staff] = web.RequestKey("who", Staff)
 SHELL: web.AppKey[AdminShell] = web.AppKey("shell", AdminShell)
 MAX_UPLOAD_BYTES = 64 * 1024 * 1024
+# What is open to whoever must first choose a password or set up a second factor.
+OWN_ACCOUNT = ("/ops/me", "/v1/ops/me", "/session", "/sign-out")
 SEEN_EVERY = timedelta(minutes=5)
 _READS = ("GET", "HEAD")
 _ASSETS = Path(__file__).parent / "console" / "assets"
@@ -61,7 +63,7 @@ async def caller_of(request: web.Request, route: Route) -> Staff | None:
         raise Problem("unauthenticated")
     request[WHO] = caller
     await _slow_down(request, CALLS, caller.name)
-    if caller.first and May(route.auth) is not May.ANYONE_SIGNED_IN:
+    if caller.first and not route.path.startswith(OWN_ACCOUNT):
         if route.media == "text/html":
             raise web.HTTPSeeOther(pages.here(request, "/ops/me"))
         raise Problem(caller.first)

@@ -123,7 +123,7 @@ class Operator:
         if body is not None:
             options["json"] = body
         async with self.client.request(method, path, headers=headers, allow_redirects=False, **options) as reply:
-            data = await reply.json() if "json" in reply.content_type else await reply.text()
+            data = await reply.json() if reply.content_type.endswith(("/json", "+json")) else await reply.text()
             return reply.status, data
 
     async def good(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
@@ -183,6 +183,17 @@ class Door:
                 roles=[role.value for role in roles or (Role.ADMINISTRATOR,)], merchant_id=None, now=self.clock.now,
             )  # fmt: skip
         return login
+
+    async def office_key(self, *roles: Role, write: bool = True) -> str:
+        """A key with these roles of operators."""
+        key = f"xk-{uuid7()}"
+        scopes = [role.value for role in roles] + (["write"] if write else [])
+        async with transaction(self.engine) as conn:
+            await tests.add_api_key(
+                conn, key_id=uuid7(), digest=hashlib.sha256(key.encode()).digest(), merchant_id=None, name="office",
+                scopes=scopes, now=self.clock.now,
+            )  # fmt: skip
+        return key
 
     async def signed_in(self, login: str, password: str = "a long password", code: str = "") -> Operator:
         """A console session of this person, as a browser would hold it."""
