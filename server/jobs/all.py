@@ -62,7 +62,7 @@ def jobs_of(shell: Shell) -> list[Job]:
         (PayOwedAwards(engine, economy), 60.0),
         (VestInvitations(engine, economy), 60.0),
         (FillBackOrders(engine, economy), 60.0),
-        (MeasurePrizes(engine), 120.0),
+        (MeasurePrizes(engine), 300.0),
         (MeasureProgramme(engine, economy, shell.metrics.registry), 30.0),
         (WatchVotes(engine, shell.metrics.registry), 15.0),
         (SoundAlarms(engine, shell.metrics.registry), 15.0),

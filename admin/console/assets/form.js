@@ -1,5 +1,5 @@
 // The form of a test: what is typed becomes a draft's fields, and audiences are lines that come and go.
-import { element, fen, words } from "./console.js";
+import { call, element, fen, words } from "./console.js";
 
 const box = document.getElementById("segments");
 
@@ -30,6 +30,22 @@ if (box) {
     box.append(row);
     row.querySelector("input").focus();
   });
+  offer();
+}
+
+// Audiences that the house has named: one that is picked is copied into a line, and may be changed there.
+async function offer() {
+  const { segments } = await call("GET", "/v1/merchant/segments").catch(() => ({ segments: [] }));
+  if (!segments.length) return;
+  const pick = element("select", { id: "pick-segment", onchange: () => {
+    const row = line(segments[Number(pick.value)]);
+    box.append(row);
+    pick.value = "";
+    row.querySelector("input").focus();
+  } },
+    element("option", { value: "", text: words("选一个…", "Pick one…") }),
+    ...segments.map((one, index) => element("option", { value: index, text: one.name })));
+  document.getElementById("add-segment").after(element("label", { text: words("或从人群库里选", "Or pick a named audience") }, pick));
 }
 
 const ends = document.getElementById("ends");
