@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -20,7 +20,9 @@ from rich.text import Text
 from game.conclusions import VERDICT_WORDS, Verdict, shown_percent
 from game.segments import Audience, Quota, Segment
 from game.style_test import StyleTest, TestState
+from rewards.days import day_of
 from rewards.economy import Economy
+from rewards.prizes import EVERYWHERE, week_of
 from server.commands import BadInput, screen
 from server.config import Config, ConfigRefused
 from server.files.test_folder import DraftTest, FolderRefused, read_test_folder
@@ -32,7 +34,7 @@ from server.report.load import report_of
 from server.report.render import write_reports
 from server.running import api, configure_logging, database_of, migrated, run, working
 from server.shoppers import Tally, crowd, read_world
-from server.stores import farm, snapshots, tests
+from server.stores import farm, prizes, snapshots, tests
 from server.stores.db import AsyncEngine, DatabaseAway, reading, transaction
 from server.stores.snapshots import Snapshot
 
@@ -43,6 +45,7 @@ SHOPPERS = 400
 # without a share of its votes, and when it is decided the same styles stay open to everyone.
 BY_HAND = Quota(Segment("其他玩家"))
 STAYS_OPEN = "试玩：夏季连衣裙"
+WEEKS_IN_STOCK, BOXES_A_WEEK = 8, 100
 
 
 @click.command()
@@ -72,6 +75,7 @@ async def _demo(config: Config, *, once: bool, shoppers: int, seed: int | None) 
     config = await migrated(config)
     async with api(config) as (shell, port), working(shell), _door(config):
         test = await _sample_test(shell.engine, config, economy=shell.economy, by_hand=not once)
+        await _fruit_in_stock(shell.engine, economy=shell.economy)
         await shell.dealer.refresh()
         base_url = f"http://{config.host}:{port}"
         _say_where(out, config, base_url)
@@ -172,6 +176,17 @@ async def _launched(engine: AsyncEngine, config: Config, draft: DraftTest, *, ec
         running = await launch_test(conn, test.test_id, merchant_id=merchant_id, economy=economy, who="demo", now=now)
     assert running is not None
     return running
+
+
+async def _fruit_in_stock(engine: AsyncEngine, *, economy: Economy) -> None:
+    """Boxes of every fruit for the weeks to come, so that a harvest ends at a door; what is in stock already stays."""
+    today = day_of(datetime.now(UTC))
+    async with transaction(engine) as conn:
+        known = {(one.variety, one.week) for one in await prizes.stock_from(conn, week_of(today))}
+        for week in sorted({week_of(today + timedelta(days=7 * number)) for number in range(WEEKS_IN_STOCK)}):
+            for variety in economy.varieties:
+                if (variety.code, week) not in known:
+                    await prizes.set_stock(conn, variety=variety.code, region=EVERYWHERE, week=week, boxes=BOXES_A_WEEK)
 
 
 def _say_where(out: Console, config: Config, base_url: str) -> None:

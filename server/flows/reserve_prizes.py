@@ -23,7 +23,9 @@ async def reserve_prizes(conn: AsyncConnection, tree: Tree, *, economy: Economy,
     if not tree.reserves_prize:
         return
     for member in tree.members:
-        if member.harvested_at is None and await prizes.box_of(conn, tree.id, member.player_id) is None:
+        if member.harvested_at is not None or await prizes.box_of(conn, tree.id, member.player_id) is not None:
+            continue
+        if await players.find(conn, member.player_id) is not None:  # nobody comes for the box of one who is gone
             await take_box(conn, variety=tree.terms.variety, player_id=member.player_id, tree_id=tree.id, now=now)
 
 

@@ -805,3 +805,33 @@ async def promises_of(conn: AsyncConnection, player_id: UUID, *, limit: int) -> 
         {"player": player_id, "limit": limit},
     )
     return [Promise(*row) for row in rows]
+
+
+# --- what is held of one person -------------------------------------------------------------------
+
+
+async def held_of(conn: AsyncConnection, player_id: UUID) -> dict[str, list[dict[str, Any]]]:
+    """Every row of the farm that is about this player, by what it is, oldest first: for the export of one's own data."""
+    lists: dict[str, sa.Select[Any]] = {
+        "applications": sa.select(applications)
+        .where(applications.c.player_id == player_id)
+        .order_by(applications.c.at),
+        "claims": sa.select(claims).where(claims.c.player_id == player_id).order_by(claims.c.day),
+        "awards": sa.select(awards).where(awards.c.player_id == player_id).order_by(awards.c.earned_at),
+        "invited_by": sa.select(invitations).where(invitations.c.invitee_id == player_id),
+        "invited": sa.select(invitations)
+        .where(invitations.c.inviter_id == player_id)
+        .order_by(invitations.c.invited_at),
+        "expiry_notices": sa.select(expiry_notices)
+        .where(expiry_notices.c.player_id == player_id)
+        .order_by(expiry_notices.c.sent_on),
+    }
+    # Who else grows a tree, or was invited, is somebody else's own.
+    others = ("player_id", "inviter_id", "invitee_id")
+    return {
+        name: [
+            {key: value for key, value in row._asdict().items() if key not in others}
+            for row in await conn.execute(query)
+        ]
+        for name, query in lists.items()
+    }

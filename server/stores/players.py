@@ -231,6 +231,26 @@ async def open_session(
     )
 
 
+async def platforms_of(conn: AsyncConnection, player_id: UUID) -> list[tuple[str, datetime]]:
+    """By which platforms this player logs in, and since when."""
+    rows = await conn.execute(
+        sa.select(identities.c.platform, identities.c.created_at)
+        .where(identities.c.player_id == player_id)
+        .order_by(identities.c.created_at)
+    )
+    return [(row.platform, row.created_at) for row in rows]
+
+
+async def sessions_of(conn: AsyncConnection, player_id: UUID) -> list[tuple[datetime, datetime]]:
+    """When this player's sessions were opened, and when each ends; oldest first."""
+    rows = await conn.execute(
+        sa.select(sessions.c.created_at, sessions.c.expires_at)
+        .where(sessions.c.player_id == player_id)
+        .order_by(sessions.c.created_at)
+    )
+    return [(row.created_at, row.expires_at) for row in rows]
+
+
 async def revoked_since(conn: AsyncConnection, since: datetime) -> Sequence[UUID]:
     """Sessions that were revoked after `since`; tokens of theirs must be refused from now on."""
     return (await conn.scalars(sa.select(sessions.c.session_id).where(sessions.c.revoked_at > since))).all()

@@ -170,10 +170,11 @@ DDL = (
         "order_id",
         "player_id",
         "delivered_at",
-        "text",
         "picture_id",
         "reported_at",
-        never="old.state <> 'open'",
+        # Answered once; words go only altogether, with the player whose they are.
+        never="old.state <> 'open' and (new.state, new.answer) is distinct from (old.state, old.answer) "
+        "or new.text <> old.text and new.text <> ''",
     ),
 )
 
@@ -506,6 +507,13 @@ async def forget_addresses_of(conn: AsyncConnection, player_id: UUID) -> int:
         {"player": player_id},
     )
     return done.rowcount
+
+
+async def forget_words_of(conn: AsyncConnection, player_id: UUID) -> None:
+    """Delete the photos of a player's reports of damage, and what was written in them; the reports stay."""
+    pictures = sa.select(damage_reports.c.picture_id).where(damage_reports.c.player_id == player_id)
+    await conn.execute(sa.delete(damage_pictures).where(damage_pictures.c.picture_id.in_(pictures)))
+    await conn.execute(sa.update(damage_reports).where(damage_reports.c.player_id == player_id).values(text=""))
 
 
 async def addresses_after(conn: AsyncConnection, after: UUID | None, *, limit: int) -> list[tuple[UUID, bytes]]:

@@ -1218,7 +1218,7 @@ create or replace trigger prize_boxes_keep before update on prize_boxes
     for each row when (new.box_id is distinct from old.box_id or new.player_id is distinct from old.player_id or new.tree_id is distinct from old.tree_id or new.variety is distinct from old.variety or new.region is distinct from old.region or new.week is distinct from old.week or new.taken_at is distinct from old.taken_at or old.given_back_at is not null or old.gone_at is not null) execute function refuse_change();
 
 create or replace trigger damage_reports_keep before update on damage_reports
-    for each row when (new.report_id is distinct from old.report_id or new.order_id is distinct from old.order_id or new.player_id is distinct from old.player_id or new.delivered_at is distinct from old.delivered_at or new.text is distinct from old.text or new.picture_id is distinct from old.picture_id or new.reported_at is distinct from old.reported_at or old.state <> 'open') execute function refuse_change();
+    for each row when (new.report_id is distinct from old.report_id or new.order_id is distinct from old.order_id or new.player_id is distinct from old.player_id or new.delivered_at is distinct from old.delivered_at or new.picture_id is distinct from old.picture_id or new.reported_at is distinct from old.reported_at or old.state <> 'open' and (new.state, new.answer) is distinct from (old.state, old.answer) or new.text <> old.text and new.text <> '') execute function refuse_change();
 
 create or replace trigger seals_append_only before update or delete or truncate on seals
     for each statement execute function refuse_change();
