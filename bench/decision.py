@@ -7,7 +7,8 @@
 Parts: `select` (votes until the leader, or the top k, is right; uniform deals beside), `stop` (errors of both rules
 when one looks every 50 votes, in worlds made to fool them), `honest` (shown probability against truth, coverage of
 the leader's interval), `forecast` (votes still needed), `quote` (the quoted range), `probe` (a bought leader),
-`audiences` (what fitting several audiences together saves), `cost` (of a deal and of a decision).
+`audiences` (what fitting several audiences together saves), `clientele` (one decision for audiences with quotas,
+whoever comes), `cost` (of a deal and of a decision).
 Everything runs on the shipped planner, fit and rules; worlds are those of ranking/simulate.py. Standard errors are
 by bootstrap over worlds, or binomial for shares.
 """
@@ -26,6 +27,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from game.dealing import appetites
 from ranking import bradley_terry, segments, simulate
 from ranking.comparisons import RunningCounts
 from ranking.pairing import Goal, Planner
@@ -473,6 +475,71 @@ def _together(world: World, rng: np.random.Generator) -> tuple[float, list[float
     return float(len(counts)), regret
 
 
+# ---- one decision for audiences with quotas --------------------------------------------------------------------
+
+CLIENTELE_VOTES = 8_000
+
+
+def clientele(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """One winner for a clientele by quota, whoever comes: weighted and dealt as the service does, or pooled."""
+    if 12 not in arguments.n:
+        return []
+    rows = []
+    for quotas, flow in (((0.5, 0.5), (0.5, 0.5)), ((0.5, 0.5), (0.9, 0.1)),
+                         ((0.4, 0.25, 0.15, 0.1, 0.06, 0.04), (0.4, 0.25, 0.15, 0.1, 0.06, 0.04))):  # fmt: skip
+        for waits in (True, False):
+            found: dict[str, list[tuple[float, float]]] = {"likely": [], "proven": [], "pooled, likely": []}
+            for rep in range(worlds(arguments, 100)):
+                rng = np.random.default_rng([arguments.seed, 9, len(quotas), rep])
+                world = simulate.with_segments(12, quotas, rng)
+                for rule, outcome in _by_quota(world, np.array(flow), rng, waits=waits).items():
+                    found[rule].append(outcome)
+            for rule, outcomes in found.items():
+                votes, regret = np.array(outcomes).T
+                wrong = float((np.isfinite(votes) & (regret > DELTA)).mean())
+                kept = np.minimum(votes, CLIENTELE_VOTES)
+                rows.append({"quotas": quotas, "come": flow, "large ones wait": waits, "rule": rule, "tests": len(votes),
+                             "wrong": wrong, "standard_error": float(np.sqrt(max(wrong, 0.01) * (1 - wrong) / len(votes))),
+                             "stopped": float(np.isfinite(votes).mean()), "mean_votes": float(kept.mean()),
+                             "mean_standard_error": float(kept.std() / np.sqrt(len(kept)))})  # fmt: skip
+    return rows
+
+
+def _by_quota(world: World, flow: Floats, rng: np.random.Generator, *, waits: bool) -> dict[str, tuple[float, float]]:
+    """(votes, regret) at which each rule stopped; `pooled` decides for whoever voted."""
+    n, n_segments = world.n_items, len(flow)
+    goals = {"likely": Goal(), "proven": Goal(certainty="proven"), "pooled, likely": Goal()}
+    planners = [Planner(n, Goal(), rng, floor=3) for _ in range(n_segments)]
+    counts, kernel, voter = RunningCounts(n, n_segments), None, 0
+    appetite = np.ones(n_segments)
+    ended: dict[str, tuple[float, float]] = {}
+    length = simulate.session_length(n)
+    while len(ended) < len(goals) and len(counts) < CLIENTELE_VOTES:
+        stop = len(counts) + simulate.BATCH
+        while len(counts) < stop:
+            s = int(rng.choice(n_segments, p=flow))
+            if rng.random() > appetite[s]:
+                continue
+            for votes in simulate.play(
+                world, planners[s], rng, votes=length, first_voter=voter, chunk=length, segment=s
+            ):
+                counts.add(votes.left, votes.right, votes.choice, votes.voter, votes.segment)
+                voter += 1
+        fitted = segments.fit(counts, start=kernel, improvements=40 if kernel is None else 1, test=False)
+        kernel, whole = fitted.kernel, fitted.poststratified(world.segment_share)
+        for s, planner in enumerate(planners):
+            planner.update(fitted.of[s], decided_on=whole)
+        if waits:
+            worth = fitted.worth(world.segment_share, 1, DELTA)
+            appetite = np.array(appetites(worth.tolist(), fitted.votes.tolist(), least_votes=segments.HEARD_VOTES * n))
+        for rule, goal in goals.items():
+            if rule not in ended:
+                decision = decide(bradley_terry.fit(counts) if rule.startswith("pooled") else whole, goal)
+                if decision.done:
+                    ended[rule] = (float(len(counts)), world.regret(decision.chosen))
+    return {rule: ended.get(rule, (np.inf, 0.0)) for rule in goals}
+
+
 def cost(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Microseconds of processor time: a deal from the planned queue, a deal chosen on the spot; a decision."""
     rows = []
@@ -514,6 +581,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], list[dict[str, Any]]]] = {
     "quote": quotes,
     "probe": probes,
     "audiences": audiences,
+    "clientele": clientele,
     "cost": cost,
 }
 

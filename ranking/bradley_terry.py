@@ -47,6 +47,8 @@ FEW_VOTERS: Final = 30
 FEW_VOTERS_EFFECT: Final = 1.3
 BLOCK_CELLS: Final = 400_000
 """Numbers in one block of voters' gradients: 3 MB."""
+ONE_SIDED_VOTES: Final = 10
+"""Choices that all fell on one side by even chance once in 500 times."""
 EARLY_VOTES: Final = 40
 """Votes on an item under which an adaptive deal's intervals for the leader cover less than they say."""
 
@@ -260,6 +262,12 @@ def doubts(table: Floats, counts: Counts) -> tuple[Flag, ...]:
             found.append(Flag("disconnected", sentence, tuple(item for group in smaller for item in group)))
     if won.sum() == 0 and tied.sum() > 0:
         found.append(Flag("all_ties", "Every answer was a tie: nothing tells the styles apart."))
+    decided = table[:, :, [LEFT, RIGHT]].sum(axis=(0, 1))
+    if min(decided) == 0.0 and sum(decided) >= ONE_SIDED_VOTES:
+        side = "left" if decided[0] > 0.0 else "right"
+        found.append(
+            Flag("one_sided", f"Every choice fell on the {side}: the side of the screen may explain them all.")
+        )
     if counts.n_voters == 1:
         found.append(Flag("one_voter", "All votes are from one voter: they tell one person's taste and nobody else's."))
     if 0 < counts.n_voters < FEW_VOTERS:

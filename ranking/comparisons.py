@@ -25,6 +25,7 @@ from ranking.errors import (
     NoVotes,
     OneItemOnly,
     TooManyItems,
+    TooManySegments,
     UnevenArrays,
     UnknownChoice,
     UnknownItem,
@@ -200,7 +201,7 @@ class Comparisons:
     def table(self) -> Floats:
         """(segments, items, items, 4): the weight of each outcome of each pair as it was shown; see `Counts`.
 
-        Raises TooManyItems where that would not fit into memory.
+        Raises TooManyItems or TooManySegments where that would not fit into memory.
         """
         _fits(self.n_items, self.n_segments)
         return _table(self.left, self.right, self.outcome, self.segment, self.weight, self.n_items, self.n_segments)
@@ -603,4 +604,6 @@ def _positive(value: int, option: str) -> int:
 
 def _fits(n: int, s: int) -> None:
     if n * n * s > MAX_CELLS:
+        if s > 1 and n * n <= MAX_CELLS:
+            raise TooManySegments(n_segments=s, n_items=n, limit=MAX_CELLS // (n * n))
         raise TooManyItems(n_items=n, limit=isqrt(MAX_CELLS // s))

@@ -70,6 +70,12 @@ class TooManyItems(RankingError):
     code = "too_many_items"
 
 
+class TooManySegments(RankingError):
+    """There are {n_segments} groups of {n_items} items, but one fit holds {limit} at most; rank by fewer groups."""
+
+    code = "too_many_segments"
+
+
 class BadOption(RankingError):
     """{option} is {value!r}; it must be {allowed}."""
 

@@ -199,7 +199,12 @@ class Scores:
         return np.asarray((self.strength[:, None] + np.concatenate([away, -away], axis=1)[:, :n_draws]).T)
 
     def p_best(self, indifference: float = 0.0) -> Floats:
-        """(n,) probability that no other item is better by more than `indifference` logits; for 0 they sum to one."""
+        """(n,) probability that no other item is better by more than `indifference` logits; for 0 they sum to one.
+
+        Raises BadOption.
+        """
+        if not 0.0 <= indifference < float("inf"):
+            raise BadOption(option="indifference", value=indifference, allowed="a number of logits, 0 or more")
         return _p_best(self.draws(), indifference)
 
     def p_top(self, k: int) -> Floats:
@@ -212,6 +217,8 @@ class Scores:
 
     def chances(self, k: int, indifference: float = 0.0) -> Chances:
         """All of these from one set of draws. Raises BadOption."""
+        if not 0.0 <= indifference < float("inf"):
+            raise BadOption(option="indifference", value=indifference, allowed="a number of logits, 0 or more")
         drawn = self.draws()
         return Chances(_p_best(drawn, 0.0), _p_best(drawn, indifference), _p_top(drawn, k), _expected_loss(drawn))
 

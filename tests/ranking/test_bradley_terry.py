@@ -205,6 +205,17 @@ def test_a_style_that_always_won_is_named_and_finite() -> None:
     assert plain.prior_sd == WEAK_SD
 
 
+def test_choices_that_all_fell_on_one_side_say_so() -> None:
+    """The side may explain them all: nobody is told a ranking of styles that a thumb has made."""
+    everybody_left = Comparisons.from_arrays([0, 1, 2] * 10, [1, 2, 0] * 10, [1] * 30)
+    for side in (True, False):
+        scores = bradley_terry.fit(everybody_left, side=side)
+        assert "one_sided" in codes(scores)
+        assert finite(scores)
+    assert "one_sided" not in codes(bradley_terry.fit(Comparisons.from_arrays([0, 1, 2], [1, 2, 0], [1, 1, 1])))
+    assert "one_sided" not in codes(bradley_terry.fit(some_votes(4, 100).votes))
+
+
 def test_a_style_that_never_won_is_named_and_finite() -> None:
     scores = bradley_terry.fit(
         Comparisons.from_arrays([0] * 30 + [1] * 20, [1, 2] * 15 + [2] * 20, [0] * 30 + [1, 0] * 10)

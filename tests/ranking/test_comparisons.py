@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ranking import bradley_terry
+from ranking import bradley_terry, segments
 from ranking.comparisons import CLUSTER_VOTERS, LEFT, NO_LIKING, RIGHT, TIE, Comparisons, RunningCounts
 from ranking.errors import (
     BadOption,
@@ -19,6 +19,7 @@ from ranking.errors import (
     OneItemOnly,
     RankingError,
     TooManyItems,
+    TooManySegments,
     UnevenArrays,
     UnknownChoice,
     UnknownItem,
@@ -109,6 +110,9 @@ def test_ids_that_are_not_dense_are_refused_before_they_eat_the_memory() -> None
     votes = Comparisons.from_arrays([0, 10_000_000], [1, 0], [1, 0])
     with pytest.raises(TooManyItems, match="without gaps"):
         bradley_terry.fit(votes)
+    many = Comparisons.from_arrays([0, 199], [1, 0], [1, 0], segment=[0, 99_999])
+    with pytest.raises(TooManySegments, match="100000 groups of 200 items"):
+        segments.fit(many)
 
 
 def test_no_answer_with_weight_is_no_ranking() -> None:

@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -466,3 +467,47 @@ def test_looking_ahead_finds_more_information_the_farther_it_looks() -> None:
 
 def test_the_companion_of_the_winner_is_a_real_question() -> None:
     assert [companion(n) for n in (2, 3, 4, 12, 30, 60)] == [1, 1, 2, 3, 5, 7]
+
+
+# ---- decided elsewhere, chosen elsewhere -------------------------------------------------------------------------
+
+
+def known(strength: list[float], sd: float = 0.2) -> SimpleNamespace:
+    """A fit with these strengths, each as uncertain as the others."""
+    return SimpleNamespace(strength=np.array(strength), posterior_covariance=sd**2 * np.eye(len(strength)))
+
+
+def test_what_is_open_is_read_where_the_decision_is_made() -> None:
+    """This audience knows its leader; the clientele wavers between two others, and is asked about those."""
+    own = known([2.0, 0.0, 0.1, -0.5, -0.6, -0.7])
+    clientele = known([-0.5, 0.6, 0.55, -0.8, -0.9, -1.0])
+    asked = {}
+    for name, aim in (("own", None), ("clientele", clientele)):
+        planner = Planner(6, Goal(), 1, epsilon=0.0, mixture=(1.0, 0.0, 0.0))
+        planner.update(own, decided_on=aim)
+        asked[name] = {tuple(sorted(planner.deal(voter))) for voter in range(4)}
+    assert (1, 2) in asked["clientele"]
+    assert all(0 in pair for pair in asked["own"])
+
+
+def test_what_is_decided_on_must_be_of_the_same_styles() -> None:
+    planner = Planner(3, Goal(), 1)
+    with pytest.raises(PlannerRefused, match="decided on"):
+        planner.update(known([0.0, 0.1, 0.2]), decided_on=known([0.0, 0.1]))
+    with pytest.raises(PlannerRefused, match="not finite"):
+        planner.update(known([0.0, 0.1, 0.2]), decided_on=known([0.0, np.nan, 0.2]))
+    assert planner.version == 0
+
+
+def test_a_pair_that_others_chose_is_in_flight_with_its_probability_and_even_sides() -> None:
+    """As with the planner's own deals: noted, expired by name, sides leaning back to even."""
+    planner = Planner(4, Goal(), 1)
+    shown = [planner.show(3, 1, voter, probability=0.25) for voter in range(400)]
+    assert planner.in_flight == 400
+    assert {deal.probability for deal in shown} == {0.25}
+    assert abs(sum(deal.left == 3 for deal in shown) / 400 - 0.5) < 0.01
+    assert planner.expire(1, 3)
+    assert planner.in_flight == 399
+    for pair in ((0, 0), (0, 4), (-1, 2)):
+        with pytest.raises(PlannerRefused):
+            planner.show(*pair, 1, probability=0.5)

@@ -145,3 +145,11 @@ def test_a_pairs_design_effect_is_one_or_more_and_one_without_voters() -> None:
     np.testing.assert_allclose(named, named.T)
     unnamed = bradley_terry.fit(some_votes(6, 300, per_voter=None).votes).pair_design_effect()
     assert (unnamed == 1.0).all()
+
+
+@pytest.mark.parametrize("indifference", [-0.1, float("nan"), float("inf")])
+def test_an_indifference_that_is_none_is_refused(indifference: float) -> None:
+    with pytest.raises(BadOption, match="indifference"):
+        some_scores().p_best(indifference)
+    with pytest.raises(BadOption, match="indifference"):
+        some_scores().chances(2, indifference)
