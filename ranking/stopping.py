@@ -54,6 +54,9 @@ PROBE_STYLES: Final = 3
 FAN_SD: Final = 0.7
 """Honest voters differ in how much they like the leader: standard deviation in logits."""
 
+LOGISTIC_BLUR: Final = 0.346
+"""E logistic(g + N(0, s^2)) is about logistic(g / sqrt(1 + 0.346 s^2)) (Zeger, Liang & Albert 1988, Biometrics 44)."""
+
 # Flags of a fit under which no answer is given, and the reason that is told instead.
 BLOCKING: Final[dict[str, str]] = {
     "not_converged": "not_converged",
@@ -531,7 +534,7 @@ def probe_test(
 
     `strength` (n,) logits; the votes of the probe as arrays of one length (choice 1 left, 0 right). For each voter with
     two or more pairs with the leader, the chance of winning them all is integrated over an honest liking N(0, fan_sd^2)
-    for it (Gauss-Hermite, 7 nodes).
+    for it (Gauss-Hermite, 7 nodes), around a gap that is blurred to the population's by it.
     """
     theta = np.asarray(strength, dtype=np.float64)
     lefts, rights = np.asarray(left, dtype=np.intp), np.asarray(right, dtype=np.intp)
@@ -546,7 +549,9 @@ def probe_test(
     won = np.where(on_left, chosen, 1.0 - chosen)
     nodes, weights = np.polynomial.hermite_e.hermegauss(7)
     weights = weights / weights.sum()
-    base = theta[leader] - theta[rival] + np.where(on_left, side_effect, -side_effect)
+    # Strengths are of the population, in which tastes have blurred the gaps: one voter's own gap is wider on average.
+    blur = sqrt(1.0 + LOGISTIC_BLUR * fan_sd * fan_sd)
+    base = blur * (theta[leader] - theta[rival]) + np.where(on_left, side_effect, -side_effect)
     log_chance = -np.logaddexp(0.0, -(base[:, None] + fan_sd * nodes[None, :]))
     total = np.zeros((len(names), len(nodes)))
     np.add.at(total, row, log_chance)
