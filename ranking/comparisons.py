@@ -297,6 +297,8 @@ class RunningCounts:
         self._sample = _Grower(columns)
         self._voters = _Grower({"hash": np.uint64, "weight": np.float64})
         self._row_of: dict[int, int] = {}
+        self._excused = np.empty(0, np.int64)
+        self._factor = np.empty(0)
         self._threshold = np.uint64(np.iinfo(np.uint64).max)
         self._cut_at = self._limit + self._limit // 4 + 1
         self._named = True
@@ -333,7 +335,7 @@ class RunningCounts:
         effective, rows = own, np.zeros(m, np.int64)
         if votes.voter is not None:
             rows = self._rows(votes.voter)
-            effective = own * self._voters["weight"][rows]
+            effective = own * self._voters["weight"][rows] * self._excuses(rows, votes.left, votes.right)
         columns = {"left": votes.left, "right": votes.right, "outcome": votes.outcome, "segment": segments,
                    "voter": rows, "weight": own}  # fmt: skip
         self._votes.add(columns)
@@ -348,10 +350,45 @@ class RunningCounts:
         """Multiplies all votes of these voters, also later ones, by these weights (in place of those set before)."""
         voters = _whole(np.atleast_1d(np.asarray(voter)), "voter")
         self._voters["weight"][self._rows(voters)] = _weights(np.atleast_1d(np.asarray(weight)), len(voters))
-        # Counted anew rather than corrected: a sum that is corrected ten thousand times is no longer the batch's sum.
+        self._count_anew()
+
+    def excuse(self, voter: ArrayLike, item: ArrayLike, factor: ArrayLike) -> None:
+        """Multiplies the votes of each of these voters on the item beside him, also later ones, by the factor.
+
+        Arrays of equal length. Takes the place of all excuses before: who is not named here is not excused any more.
+        """
+        items = _whole(np.atleast_1d(np.asarray(item)), "item")
+        factors = _weights(np.atleast_1d(np.asarray(factor)), len(items))
+        rows = self._rows(_whole(np.atleast_1d(np.asarray(voter)), "voter")) if len(items) else np.empty(0, np.int64)
+        keys = rows * self.n_items + items
+        order = np.argsort(keys, kind="stable")
+        self._excused, self._factor = keys[order], factors[order]
+        self._count_anew()
+
+    def table_in_full(self) -> Floats:
+        """(segments, items, items, 4): what would be counted if nobody were excused, and every voter who has any weight
+        had all of it.
+        """
+        v = self._votes
+        weight = v["weight"] * (self._voters["weight"][v["voter"]] > 0) if self._named else v["weight"]
+        return _table(v["left"], v["right"], v["outcome"], v["segment"], weight, self.n_items, self.n_segments)
+
+    def _excuses(self, rows: Ints, left: Ints, right: Ints) -> Floats:
+        """(m,): by what the votes count that these voters gave on these items."""
+        found = np.ones(len(rows))
+        if self._excused.size:
+            for item in (left, right):
+                key = rows * self.n_items + item
+                place = np.minimum(np.searchsorted(self._excused, key), self._excused.size - 1)
+                found *= np.where(self._excused[place] == key, self._factor[place], 1.0)
+        return found
+
+    def _count_anew(self) -> None:
+        # Rather than corrected: a sum that is corrected ten thousand times is no longer the batch's sum.
         self._table[:] = 0.0
         v = self._votes
-        self._count(v, v["weight"] * self._voters["weight"][v["voter"]])
+        excuses = self._excuses(v["voter"], v["left"], v["right"])
+        self._count(v, v["weight"] * self._voters["weight"][v["voter"]] * excuses)
 
     def counts(self, clusters: int | None = None) -> Counts:
         """All that a fit needs; `clusters` may be lower than at construction (0 for none), but not higher."""
@@ -365,6 +402,7 @@ class RunningCounts:
         if self._named and limit > 0:
             s = self._sample
             weight = s["weight"] * self._voters["weight"][s["voter"]]
+            weight = weight * self._excuses(s["voter"], s["left"], s["right"])
             kept = _clusters(
                 s["left"], s["right"], s["outcome"], s["segment"], weight,
                 s["voter"], self._voters["hash"], n_voters, limit,

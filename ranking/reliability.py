@@ -70,6 +70,17 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
+class Excuses:
+    """Arrays of equal length: a voter's number in the comparisons, an item, and the factor (0 to 1) by which the votes of
+    this voter on this item count.
+    """
+
+    voter: Ints
+    item: Ints
+    factor: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class Reliability:
     """What is concluded of the voters of one test. V voters, m votes, G tastes, n items.
 
@@ -78,7 +89,8 @@ class Reliability:
     segments were given; only the first taste differs between segments); `taste_share` (G,). `expected` (m, G + 1):
     probability that left is chosen under the taste of the voter's segment, that of everybody, and each taste found
     beside them, side effect aside, without the voter's own votes; NaN for gold pairs and "neither". `vote_weight`
-    (m,): weight of the voter, less what a gate takes from votes on its item.
+    (m,): weight of the voter, less what a gate takes from votes on its item. `excuses`: what the votes of single voters
+    on gated items still weigh, where that is less than all.
     """
 
     voter: Ints
@@ -90,6 +102,7 @@ class Reliability:
     vote_weight: Floats
     gates: tuple[Gate, ...]
     converged: bool
+    excuses: "Excuses"
 
     @property
     def p_careless(self) -> Floats:
@@ -134,6 +147,9 @@ def judge(
     else:
         mixture.find(iterations)
     return mixture.report(gates=gates)
+
+
+_NOBODY: Final = Excuses(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0))
 
 
 class _World:
@@ -379,7 +395,7 @@ class _Mixture:
         for column, gap in enumerate([self.gaps[0], everybody, *self.gaps[1:]]):
             expected[world.rows, column] = expit(gap)
         vote_weight = weight[world.voter_of_vote]
-        found, excuse = self._gates(r) if gates else ((), np.ones(world.rows.size))
+        found, excuse, excuses = self._gates(r) if gates else ((), np.ones(world.rows.size), _NOBODY)
         vote_weight[world.rows] *= excuse
         strength = np.stack(
             [np.broadcast_to(t.strength.reshape(-1, world.n), (world.n_segments, world.n)) for t in self.tastes]
@@ -394,6 +410,7 @@ class _Mixture:
             vote_weight=vote_weight,
             gates=found,
             converged=self.converged,
+            excuses=excuses,
         )
 
     def _settle(self, believed: Floats, iterations: int, *, exact: bool) -> bool:
@@ -605,14 +622,16 @@ class _Mixture:
         for column, taste in enumerate(self.opposed, start=g + self._n_rules):
             taste.fit(world.base * r[world.voter, column])
 
-    def _gates(self, r: Floats) -> tuple[tuple[Gate, ...], Floats]:
-        """Items that too many voters choose every time, and for each vote the probability that it is no part of that."""
+    def _gates(self, r: Floats) -> tuple[tuple[Gate, ...], Floats, Excuses]:
+        """Items that too many voters choose every time, for each vote the probability that it is no part of that, and the
+        same for each voter and item.
+        """
         world = self.world
         g = len(self.tastes)
         excuse = np.ones(world.rows.size)
         belief = r[:, :g].sum(axis=1)
         heard = np.flatnonzero(belief[world.voter] > 0.5)
-        inverse, wins, losses, item = _meetings(world, heard)
+        inverse, wins, losses, voter, item = _meetings(world, heard)
         shown = wins + losses
         often = totals(item, shown, world.n) / np.maximum(np.bincount(item, minlength=world.n), 1)
         counted = shown >= np.where(often >= 3, 3, 2)[item]
@@ -625,7 +644,7 @@ class _Mixture:
         variance = totals(item, counted * every * (1 - every), world.n)
         voters = np.bincount(item[counted], minlength=world.n)
         z = (always - expected) / np.sqrt(np.maximum(variance, 1e-9))
-        found = []
+        found, touched = [], [_NOBODY]
         for k in np.flatnonzero((z > _GATE_Z) & (voters >= 10)).tolist():
             found.append(Gate(k, float(z[k]), int(always[k]), float(expected[k]), int(voters[k])))
             # Each vote stands in two meetings, of its left and of its right item; the gate touches the one with k.
@@ -633,18 +652,20 @@ class _Mixture:
             rows, place = np.unique(inverse[here], return_inverse=True)
             colluder = _colluders(wins[rows], losses[rows], toward[here], won[here], place)
             excuse[heard[here % heard.size]] *= 1 - colluder[place]
-        return tuple(found), excuse
+            touched.append(Excuses(world.name[voter[rows]], np.full(rows.size, k), 1 - colluder))
+        columns = zip(*((each.voter, each.item, each.factor) for each in touched), strict=True)
+        return tuple(found), excuse, Excuses(*(np.concatenate(column) for column in columns))
 
 
-def _meetings(world: _World, heard: Ints) -> tuple[Ints, Floats, Floats, Ints]:
-    """(index of each of the 2 m heard sides, wins, losses, item) of every (voter, item) that met."""
+def _meetings(world: _World, heard: Ints) -> tuple[Ints, Floats, Floats, Ints, Ints]:
+    """(index of each of the 2 m heard sides, wins, losses, voter, item) of every (voter, item) that met."""
     voter = np.tile(world.voter[heard], 2)
     items = np.concatenate([world.left[heard], world.right[heard]])
     keys, inverse = numbered(voter * world.n + items, world.n_voters * world.n)
     y = world.y[heard]
     wins = totals(inverse, np.concatenate([y, 1 - y]), keys.size)
     shown = np.bincount(inverse, minlength=keys.size)
-    return inverse, wins, shown - wins, keys % world.n
+    return inverse, wins, shown - wins, *np.divmod(keys, world.n)
 
 
 def fan_sums(toward: Floats, won: Floats, index: Ints, size: int, *, sd: float = FAN_SD) -> tuple[Floats, Floats]:

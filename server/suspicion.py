@@ -19,12 +19,12 @@ from game.abuse.evidence import UNKNOWN, WAYS, Floats, Ints, PlayerTable, VoteTa
 from game.abuse.sweep import Sweep
 from game.abuse.verdict import Verdicts, bounded
 from game.matchup import Choice
-from game.standing import Opinion, opinion_of
+from game.standing import NOTABLE, Opinion, opinion_of
 from game.style_test import StyleTest
 from ranking import reliability
 from ranking.comparisons import MAX_CELLS, Comparisons
 from ranking.reliability import Reliability
-from server.stores.standings import Known, Whereabouts
+from server.stores.standings import Known, StyleGates, Whereabouts
 from server.stores.votes import VoteColumns
 
 TASTES: Final = 4
@@ -158,6 +158,7 @@ class Findings:
     suspicions: dict[UUID, Suspicion]
     rings: tuple[Ring, ...]
     factors: dict[UUID, dict[UUID, float]]
+    gates: dict[UUID, StyleGates]
 
 
 class Mind:
@@ -259,7 +260,8 @@ class Mind:
         rings = self._rings(table, verdicts) if anew else ()
         grown = {id(b): b for b in (self._benches.values() if anew else fresh) if b.n_votes > 1.1 * b.bounded_at}
         factors = {bench.test.test_id: self._factors(bench, table) for bench in grown.values()}
-        return Findings(suspicions, rings, factors)
+        gates = {bench.test.test_id: self._gates(bench) for bench in self._benches.values()} if anew else {}
+        return Findings(suspicions, rings, factors, gates)
 
     def _build(self) -> Ints:
         self._sweep = Sweep()
@@ -331,6 +333,18 @@ class Mind:
             )
             for cluster in self._sweep.clusters(table, verdicts)
         )
+
+    def _gates(self, bench: Bench) -> StyleGates:
+        """The styles of a test that are pushed, and what that takes from single players' votes on them."""
+        if bench.tastes is None:
+            return StyleGates()
+        found = bench.tastes.excuses
+        taken = found.factor < 1 - NOTABLE
+        triples = zip(
+            found.voter[taken].tolist(), found.item[taken].tolist(), found.factor[taken].tolist(), strict=True
+        )
+        factors = {(self._players.things[player], item): round(factor, 3) for player, item, factor in triples}
+        return StyleGates(tuple(gate for gate in bench.tastes.gates if gate.item < len(bench.test.ranked)), factors)
 
     def _factors(self, bench: Bench, table: PlayerTable) -> dict[UUID, float]:
         """By how much votes of single players are scaled, so that no player, device or linked group moves the test alone."""

@@ -15,7 +15,7 @@ from ranking.errors import RankingError
 from ranking.robustness import Removal, survives_removal
 from server.stores import standings, tests, votes
 from server.stores.db import AsyncEngine, reading, transaction
-from server.stores.standings import ResultCheck
+from server.stores.standings import ResultCheck, StyleGates
 from server.stores.votes import VoteColumns
 
 log = structlog.get_logger()
@@ -50,8 +50,9 @@ class CheckResults:
             assert test is not None, "a decided test stays"
             columns = await votes.between(conn, test_id, 0, await votes.horizon(conn))
             weights = await standings.weights_in(conn, test_id, sorted(set(columns.player)))
+            gates = await standings.gates_in(conn, test_id)
             before = await standings.first_check(conn, test_id)
-        comparisons = _comparisons(test, columns, weights)
+        comparisons = _comparisons(test, columns, weights, gates)
         chosen: tuple[int, ...] = ()
         removal = None
         if comparisons is not None:
@@ -79,12 +80,18 @@ class CheckResults:
                     log.info("result_flagged", test_id=str(test_id), chosen=chosen)
 
 
-def _comparisons(test: StyleTest, columns: VoteColumns, weights: dict[UUID, float]) -> Comparisons | None:
+def _comparisons(
+    test: StyleTest, columns: VoteColumns, weights: dict[UUID, float], gates: StyleGates
+) -> Comparisons | None:
     """The votes that rank, each with what its player counts now; None where there are none."""
     n = len(test.ranked)
     ranked = (columns.left < n) & (columns.right < n)
     numbers = {player: number for number, player in enumerate(sorted(set(columns.player)))}
     weight = np.array([weights.get(player, 1.0) for player in columns.player])[ranked]
+    if gates.factors:
+        of = gates.factors.get
+        three = zip(columns.player, columns.left.tolist(), columns.right.tolist(), strict=True)
+        weight *= np.array([of((p, left), 1.0) * of((p, right), 1.0) for p, left, right in three])[ranked]
     if not (weight > 0).any():
         return None
     choice = columns.choice[ranked]

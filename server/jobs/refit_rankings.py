@@ -27,6 +27,7 @@ from game.conclusions import (
 )
 from game.confirmation import Confirmation, ProbeVotes, confirm
 from game.dealing import appetites, is_gold, passed
+from game.gates import gate_note
 from game.matchup import Choice
 from game.style_test import StyleTest, TestState
 from ranking import bradley_terry, segments
@@ -43,6 +44,7 @@ from server.flows.end_test import end_test
 from server.stores import budgets, farm, snapshots, standings, tests, votes
 from server.stores.db import AsyncEngine, reading, transaction
 from server.stores.snapshots import Snapshot
+from server.stores.standings import StyleGates
 
 log = structlog.get_logger()
 
@@ -80,6 +82,7 @@ class Workbench:
     probes: list[tuple[int, int, float, int]] = field(default_factory=list)
     confirmation: Confirmation | None = None
     answered_at: float = 0.0
+    gates: StyleGates = field(default_factory=StyleGates)
 
     def weightless(self) -> int:
         """Votes of players whose votes weigh nothing now."""
@@ -136,11 +139,14 @@ class RefitRankings:
             stale = bench.reweighed_at is None or (now - bench.reweighed_at).total_seconds() > REWEIGH_EVERY_S
             voters = list(bench.voters) + fresh.player
             weights = await standings.weights_in(conn, test.test_id, voters) if stale else None
+            gates = await standings.gates_in(conn, test.test_id) if stale else bench.gates
         _take_in(bench, fresh)
         bench.read_until = until
-        changed = weights is not None and weights != bench.weights
+        changed = gates != bench.gates or (weights is not None and weights != bench.weights)
+        if gates != bench.gates:
+            _excuse(bench, gates)
         if weights is not None:
-            if changed:
+            if weights != bench.weights:
                 _reweigh(bench, weights)
             bench.reweighed_at = now
         budget = await self._budget(test)
@@ -309,6 +315,30 @@ def _reweigh(bench: Workbench, weights: dict[UUID, float]) -> None:
     bench.weights = weights
 
 
+def _excuse(bench: Workbench, gates: StyleGates) -> None:
+    """Let the votes of those who push a style count less on that style; whoever was cleared counts in full again."""
+    pairs = list(gates.factors)
+    numbers = [bench.voter_number(player) for player, _ in pairs]
+    bench.counts.excuse(numbers, [position for _, position in pairs], list(gates.factors.values()))
+    bench.gates = gates
+
+
+def _gate_notes(bench: Workbench) -> list[Ailment]:
+    """Each gated style, with the place that it has and the one that it would have if all votes counted in full."""
+    if not bench.gates.gates or bench.scores is None:
+        return []
+    prior = bench.scores.prior_sd**2
+    ranks = []
+    for table in (bradley_terry.together(bench.counts.counts(0)), bench.counts.table_in_full().sum(axis=0)):
+        strength = bradley_terry.fit_table(table, prior_variance=prior).strength
+        ranks.append(np.argsort(np.argsort(-strength, kind="stable"), kind="stable") + 1)
+    titles = [style.title for style in bench.test.ranked]
+    return [
+        gate_note(titles[gate.item], gate, rank_without=int(ranks[0][gate.item]), rank_in_full=int(ranks[1][gate.item]))
+        for gate in bench.gates.gates
+    ]
+
+
 def _state(bench: Workbench, decision: Decision | None) -> dict[str, Any]:
     """What dealing needs of a snapshot."""
     test = bench.test
@@ -433,7 +463,7 @@ def _notes(bench: Workbench, decision: Decision) -> list[Ailment]:
     if bench.confirmation is not None:
         zh, en = bench.confirmation.words([style.title for style in test.ranked])
         said.append(Ailment(f"confirmation_{bench.confirmation.state}", zh, en))
-    return [*said, *notes(test, decision, bench.closer.polarised)]
+    return [*said, *_gate_notes(bench), *notes(test, decision, bench.closer.polarised)]
 
 
 def _confirmation_part(found: Confirmation | None) -> dict[str, Any] | None:

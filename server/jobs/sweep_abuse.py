@@ -23,7 +23,7 @@ from server.flows.void_grants import void_grants
 from server.ids import uuid7
 from server.stores import cases, farm, players, standings, tests, votes
 from server.stores.db import AsyncConnection, AsyncEngine, reading, transaction
-from server.stores.standings import REVIEW, Known
+from server.stores.standings import REVIEW, Known, StyleGates
 from server.suspicion import Bench, Findings, Mind, Ring, Suspicion
 
 log = structlog.get_logger()
@@ -45,6 +45,7 @@ class SweepAbuse:
         self._mind: Mind | None = None
         # Judged but not written yet: the database may go away between the two.
         self._owed: dict[UUID, Suspicion] = {}
+        self._gates: dict[UUID, StyleGates] = {}
 
     async def run(self, now: datetime) -> int:
         """Judge whom new votes touch; returns how many standings became others."""
@@ -94,6 +95,11 @@ class SweepAbuse:
         for test_id, factors in found.factors.items():
             async with transaction(self._engine) as conn:
                 await standings.set_influence(conn, test_id, factors)
+        for test_id, gates in found.gates.items():
+            if gates != self._gates.get(test_id):
+                async with transaction(self._engine) as conn:
+                    await standings.set_gates(conn, test_id, gates)
+                self._gates[test_id] = gates
 
     async def _write(
         self, fresh: set[UUID], suspects: frozenset[UUID], rings: tuple[Ring, ...], economy: Economy, now: datetime

@@ -6,7 +6,7 @@ workers sweep at once: each writes only what differs from the row that it has lo
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from game.standing import Opinion, Ruling
+from ranking.reliability import Gate
 from server.stores import players
 from server.stores.db import metadata
 from server.stores.ledger import REFUSE_CHANGE
@@ -54,6 +55,29 @@ influence = sa.Table(
     sa.Column("test_id", sa.Uuid, primary_key=True),
     sa.Column("player_id", sa.Uuid, primary_key=True),
     # By how much this player's votes on this test are scaled, so that no hand moves more of it than the bound.
+    sa.Column("factor", sa.REAL, nullable=False),
+    sa.CheckConstraint("factor >= 0 and factor <= 1", name="factor_in_range"),
+)
+
+# A style that more voters choose every time than liking explains, with the figures that say so.
+style_gates = sa.Table(
+    "style_gates",
+    metadata,
+    sa.Column("test_id", sa.Uuid, primary_key=True),
+    sa.Column("position", sa.SmallInteger, primary_key=True),
+    sa.Column("always", sa.Integer, nullable=False),
+    sa.Column("expected", sa.REAL, nullable=False),
+    sa.Column("voters", sa.Integer, nullable=False),
+    sa.Column("z", sa.REAL, nullable=False),
+)
+
+# What a player's votes on a gated style still count; all other votes of his are untouched.
+style_weights = sa.Table(
+    "style_weights",
+    metadata,
+    sa.Column("test_id", sa.Uuid, primary_key=True),
+    sa.Column("player_id", sa.Uuid, primary_key=True),
+    sa.Column("position", sa.SmallInteger, primary_key=True),
     sa.Column("factor", sa.REAL, nullable=False),
     sa.CheckConstraint("factor >= 0 and factor <= 1", name="factor_in_range"),
 )
@@ -262,6 +286,55 @@ async def set_influence(conn: AsyncConnection, test_id: UUID, factors: Mapping[U
                 index_elements=["test_id", "player_id"], set_={"factor": statement.excluded.factor}
             )
         )
+
+
+@dataclass(frozen=True, slots=True)
+class StyleGates:
+    """The gates of a test, and by what the votes of single players on gated styles count: (player, position) -> factor."""
+
+    gates: tuple[Gate, ...] = ()
+    factors: Mapping[tuple[UUID, int], float] = field(default_factory=dict)
+
+
+async def set_gates(conn: AsyncConnection, test_id: UUID, found: StyleGates) -> None:
+    """Replace the gates of a test and what they take: an opinion, that can be thrown away and come back the same."""
+    for table in (style_weights, style_gates):
+        await conn.execute(sa.delete(table).where(table.c.test_id == test_id))
+    if found.gates:
+        await conn.execute(
+            insert(style_gates),
+            [
+                {
+                    "test_id": test_id,
+                    "position": gate.item,
+                    "always": gate.always,
+                    "expected": gate.expected,
+                    "voters": gate.voters,
+                    "z": gate.z,
+                }
+                for gate in found.gates
+            ],
+        )
+    rows = [
+        {"test_id": test_id, "player_id": player, "position": position, "factor": factor}
+        for (player, position), factor in sorted(found.factors.items())
+    ]
+    for start in range(0, len(rows), 5000):
+        await conn.execute(insert(style_weights), rows[start : start + 5000])
+
+
+async def gates_in(conn: AsyncConnection, test_id: UUID) -> StyleGates:
+    """The gates of a test and what they take; empty for nearly every test."""
+    g = style_gates.c
+    rows = (await conn.execute(sa.select(style_gates).where(g.test_id == test_id).order_by(g.position))).all()
+    if not rows:
+        return StyleGates()
+    w = style_weights.c
+    factors = await conn.execute(sa.select(w.player_id, w.position, w.factor).where(w.test_id == test_id))
+    return StyleGates(
+        tuple(Gate(row.position, row.z, row.always, row.expected, row.voters) for row in rows),
+        {(row.player_id, row.position): float(row.factor) for row in factors},
+    )
 
 
 # --- whether results hold ---------------------------------------------------------------------------

@@ -245,3 +245,31 @@ def test_a_million_voters_with_one_vote_each_are_no_special_case() -> None:
     assert scores.n_voters == 10**6
     np.testing.assert_allclose(scores.design_effect, 1.0, atol=0.05)
     assert np.abs(scores.strength).max() < 0.02
+
+
+def test_an_excuse_takes_weight_from_one_voters_votes_on_one_item() -> None:
+    """Running counts with excuses are those of a batch in which exactly these votes weigh less, whenever they came."""
+    rng = np.random.default_rng(11)
+    n, m = 5, 400
+    left = rng.integers(0, n, m)
+    right = (left + rng.integers(1, n, m)) % n
+    choice, voter = rng.integers(0, 2, m).astype(float), rng.integers(0, 30, m)
+    excused = {(3, 1): 0.0, (3, 2): 0.5, (7, 1): 0.25}
+    factor = np.array([
+        excused.get((v, a), 1.0) * excused.get((v, b), 1.0) for v, a, b in zip(voter, left, right, strict=True)
+    ])  # fmt: skip
+    running = RunningCounts(n)
+    running.add(left[:250], right[:250], choice[:250], voter=voter[:250])
+    running.excuse([3, 9], [1, 1], [0.1, 0.1])
+    running.excuse([who for who, _ in excused], [item for _, item in excused], list(excused.values()))
+    running.reweight([7], [0.5])
+    running.add(left[250:], right[250:], choice[250:], voter=voter[250:])
+    weight = np.where(voter == 7, 0.5, 1.0)
+    batch = Comparisons.from_arrays(left, right, choice, voter=voter, weight=weight * factor, n_items=n)
+    assert running.counts().table == pytest.approx(batch.counts().table)
+    assert running.counts().clusters.weight.sum() == pytest.approx(batch.counts().clusters.weight.sum())
+    full = Comparisons.from_arrays(left, right, choice, voter=voter, weight=weight, n_items=n)
+    whole = Comparisons.from_arrays(left, right, choice, voter=voter, n_items=n)
+    assert running.table_in_full() == pytest.approx(whole.counts().table)
+    running.excuse([], [], [])
+    assert running.counts().table == pytest.approx(full.counts().table)

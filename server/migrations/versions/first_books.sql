@@ -429,6 +429,25 @@ CREATE TABLE snapshots (
     CONSTRAINT pk_snapshots PRIMARY KEY (test_id, version)
 );
 
+CREATE TABLE style_gates (
+    test_id UUID NOT NULL,
+    position SMALLINT NOT NULL,
+    always INTEGER NOT NULL,
+    expected REAL NOT NULL,
+    voters INTEGER NOT NULL,
+    z REAL NOT NULL,
+    CONSTRAINT pk_style_gates PRIMARY KEY (test_id, position)
+);
+
+CREATE TABLE style_weights (
+    test_id UUID NOT NULL,
+    player_id UUID NOT NULL,
+    position SMALLINT NOT NULL,
+    factor REAL NOT NULL,
+    CONSTRAINT pk_style_weights PRIMARY KEY (test_id, player_id, position),
+    CONSTRAINT ck_style_weights_factor_in_range CHECK (factor >= 0 and factor <= 1)
+);
+
 CREATE TABLE switches (
     switch_id BIGINT GENERATED ALWAYS AS IDENTITY,
     scope TEXT NOT NULL,
