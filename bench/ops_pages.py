@@ -14,7 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from admin.roles import Role
 from admin.shell import admin_shell
 from bench.filled_books import new_database
 from rewards.economy import DEFAULT, as_figures
+from rewards.farm import terms_of
 from server.config import Config
 from server.embedded import EmbeddedPostgres
 from server.ids import uuid7
@@ -40,10 +41,10 @@ LIMIT_MS = 150
 COOKIE_VALUE, CSRF = "bench", "bench"
 
 _HELPERS = """
--- Ids begin with the time, as real ones do.
+-- Ids begin with the time, as real ones do; the rest says whose they are.
 create function pg_temp.numbered(kind text, number bigint) returns uuid language sql immutable parallel safe as
-    $$ select (lpad(to_hex(1700000000000 + number), 12, '0') || '7' || substr(md5(kind || number), 1, 3)
-               || '8' || substr(md5(number || kind), 1, 15))::uuid $$;
+    $$ select (lpad(to_hex(1700000000000 + number), 12, '0') || '70008000' || lpad(to_hex(ascii(kind)), 4, '0')
+               || '00000000')::uuid $$;
 create function pg_temp.moment(number bigint, of_all bigint) returns timestamptz language sql stable parallel safe as
     $$ select now() - interval '300 days' + interval '300 days' * number / of_all $$;
 set session_replication_role = replica;
@@ -67,10 +68,17 @@ from (select pg_temp.numbered('b', n) as o from generate_series(1, 1000) n) b;
     ("ledger", """
 alter table transfers drop constraint uq_transfers_business_key, drop constraint pk_transfers;
 drop index ix_transfers_player_id_seq;
-insert into transfers (transfer_id, debit_account, credit_account, amount, at, player_id, unit, reason, out_biz_no)
-select pg_temp.numbered('t', n), account_id('reservation', pg_temp.numbered('b', 1 + n % 1000)),
-       account_id('player', p), 10, pg_temp.moment(n, {transfers}), p, 'g', 'grant_settled', pg_temp.numbered('t', n)::text
-from (select n, pg_temp.numbered('p', 1 + n % {players}) as p from generate_series(1, {transfers}) n) s;
+do $$ begin
+    -- Round by round, so that a player's lines lie as far apart as those of real ones do.
+    for round in 0..{transfers} / {players} - 1 loop
+        insert into transfers (transfer_id, debit_account, credit_account, amount, at, player_id, unit, reason, out_biz_no)
+        select pg_temp.numbered('t', round * {players} + row_number() over ()), b.account_id, p.account_id, 10,
+               now() - interval '1 day' * (10 - round), p.owner_id, 'g', 'grant_settled',
+               (round * {players} + row_number() over ())::text
+        from accounts p, (select account_id from accounts where kind = 'reservation' limit 1) b
+        where p.kind = 'player';
+    end loop;
+end $$;
 alter table transfers add constraint pk_transfers primary key (transfer_id),
     add constraint uq_transfers_business_key unique (reason, out_biz_no);
 create index ix_transfers_player_id_seq on transfers (player_id, seq) where player_id is not null;
@@ -84,7 +92,7 @@ insert into style_tests (test_id, merchant_id, title, question, goal, audience, 
 select pg_temp.numbered('s', n), pg_temp.numbered('m', 1 + n % {merchants}), '测款' || n, '?',
        '{{"keep": 1, "certainty": "likely", "confidence": 0.95, "indifference": 0.1}}',
        '[{{"name": "女 18-29", "gender": "female", "age_min": 18, "age_max": 29, "share_permille": 0}}]', 30000,
-       (array['running', 'decided', 'decided', 'stopped'])[1 + n % 4], pg_temp.moment(n, {tests})
+       case when n % 20 = 0 then 'running' when n % 4 = 1 then 'stopped' else 'decided' end, pg_temp.moment(n, {tests})
 from generate_series(1, {tests}) n;
 insert into budgets (budget_id, kind, merchant_id, rate_fen, rate_g, paid_fen, bought_g, purchases, opened_at,
                      plan_ends_at, closed_at)
@@ -110,7 +118,7 @@ from generate_series(1, {moves}) n;
     ("trees and orders", """
 insert into trees (tree_id, planter_id, terms, planted_at, applied_g)
 select pg_temp.numbered('e', n), pg_temp.numbered('p', n),
-       jsonb_build_object('variety', (array['apple', 'mandarin', 'pear'])[1 + n % 3], 'box_g', 9000, 'box_cost_fen', 1300),
+       cast('{terms}' as jsonb) || jsonb_build_object('variety', (array['apple', 'mandarin', 'pear'])[1 + n % 3]),
        pg_temp.moment(n, {players}), n % 9000
 from generate_series(1, {players}) n;
 insert into tree_members (player_id, tree_id, place, joined_at) select planter_id, tree_id, 0, planted_at from trees;
@@ -248,10 +256,14 @@ async def fill(connection: asyncpg.Connection, scale: float) -> None:
         "orders": 200_000, "cases": 10_000, "lines": 1_000_000, "segments": 2_000, "staff": 500, "weeks": 200,
     }  # fmt: skip
     scaled = {name: max(50, int(size * scale)) for name, size in sizes.items()}
+    texts = {
+        "figures": json.dumps(as_figures(DEFAULT), ensure_ascii=False),
+        "terms": json.dumps(asdict(terms_of("apple", DEFAULT))),
+    }
     await connection.execute(_HELPERS)
     for name, script in _FILL:
         started = time.perf_counter()
-        await connection.execute(script.format(**scaled, figures=json.dumps(as_figures(DEFAULT), ensure_ascii=False)))
+        await connection.execute(script.format(**scaled, **texts))
         print(f"filled {name}: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
     await connection.execute("set session_replication_role = default")
     await connection.execute("vacuum analyze")

@@ -190,14 +190,14 @@ class Headcount:
     exact: bool
 
 
-SAMPLED_ABOVE = 300_000
-_SAMPLE = 100_000
+SAMPLED_ABOVE = 100_000
+_SAMPLE = 30_000
 
 
 async def headcount(conn: AsyncConnection, segment: Segment, *, now: datetime) -> Headcount:
     """How many players match who agreed to each fact that it asks for.
 
-    In a crowd of more than 300 000 a sample of pages of some 100 000 players says about how many.
+    In a crowd of more than 100 000 a sample of pages with some 30 000 players says about how many.
     """
     where, values = _where(segment, now)
     crowd = int(
