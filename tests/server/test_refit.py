@@ -177,11 +177,11 @@ async def test_a_proven_winner_is_confirmed_before_it_is_announced(door: Door):
 
 
 async def test_a_leader_that_some_always_choose_is_not_announced_but_shown(door: Door):
-    """A quarter of the voters took it every time: the test stops, the status is review, and the reason has numbers."""
+    """A third of the voters took it every time: the test stops, the status is review, and the reason has numbers."""
     liking = np.array([0.4, 0.0, 0.0, -0.2, -0.2])
-    test_id = await a_proven_test(door, liking=liking, bought=0.25)
+    test_id = await a_proven_test(door, liking=liking, bought=0.35)
     assert (await newest(door, test_id))["confirmation"]["state"] == "running"
-    await cast(door, test_id, sessions(5, 0, liking, voters=340, bought=0.25), probe=True)
+    await cast(door, test_id, sessions(5, 0, liking, voters=340, bought=0.35), probe=True)
     document = await newest(door, test_id)
     assert (document["status"], document["confirmation"]["state"]) == ("review", "flagged")
     assert document["decision"]["reason"] == "flagged"
