@@ -14,7 +14,7 @@ from server.figures import Figures
 from server.flows.quote_test import FlowCache
 from server.metrics import Metrics
 from server.ports import Clock, system_clock
-from server.secrets import Vault
+from server.secrets import Vault, vault_of
 from server.stores.db import AsyncEngine, engine_from
 
 
@@ -54,7 +54,7 @@ async def admin_shell(
             tasks.append(asyncio.create_task(shared.keep_fresh(), name="clock"))
         await figures.refresh()
         tasks.append(asyncio.create_task(figures.keep_fresh(), name="figures"))
-        yield AdminShell(config, engine, Vault(config.vault_keys), MemoryLimiter(), Metrics(), figures, clock)
+        yield AdminShell(config, engine, vault_of(config), MemoryLimiter(), Metrics(), figures, clock)
     finally:
         for task in tasks:
             task.cancel()

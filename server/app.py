@@ -32,7 +32,7 @@ from server.platforms import platforms_of
 from server.ports import Clock, Shell
 from server.revocations import Revocations
 from server.risk_desk import RiskDesk
-from server.secrets import Vault
+from server.secrets import vault_of
 from server.stores.db import engine_from, plain, pool_from, transaction
 
 SHELL: web.AppKey[Shell] = web.AppKey("shell", Shell)
@@ -90,7 +90,7 @@ async def shell_of(
         stack.push_async_callback(budget_desk.close)
         http = await stack.enter_async_context(aiohttp.ClientSession())
         platforms = platforms_of(config, http)
-        risk_desk = RiskDesk(engine, platforms.risk_checks, Vault(config.vault_keys))
+        risk_desk = RiskDesk(engine, platforms.risk_checks, vault_of(config))
         stack.push_async_callback(risk_desk.close)
         shell = Shell(
             config=config,

@@ -43,6 +43,8 @@ class Config:
     ticket_keys: Mapping[int, bytes] = field(default_factory=dict, repr=False)
     token_keys: Mapping[int, bytes] = field(default_factory=dict, repr=False)
     vault_keys: Mapping[int, bytes] = field(default_factory=dict, repr=False)
+    # The number of the key that seals; 0 for the greatest.
+    vault_key_in_use: int = 0
     guests: bool = False
     client_dir: Path | None = None
     ticket_ttl_s: int = 1800
@@ -85,6 +87,7 @@ class Config:
             "ticket_keys": _keys(env, "XUANKUAN_TICKET_KEYS", SAMPLE_TICKET_KEY, demo=demo),
             "token_keys": _keys(env, "XUANKUAN_TOKEN_KEYS", SAMPLE_TOKEN_KEY, demo=demo),
             "vault_keys": _keys(env, "XUANKUAN_VAULT_KEYS", SAMPLE_VAULT_KEY, demo=demo),
+            "vault_key_in_use": _whole(env, "XUANKUAN_VAULT_KEY_IN_USE", 0),
             "guests": env.get("XUANKUAN_GUESTS", "1" if demo else "0") == "1",
             "ticket_ttl_s": _whole(env, "XUANKUAN_TICKET_TTL_S", 1800),
             "client_dir": Path(env["XUANKUAN_CLIENT_DIR"]) if env.get("XUANKUAN_CLIENT_DIR") else None,
@@ -104,7 +107,12 @@ class Config:
             "content_review": _content_review(env, demo=demo),
         }
         values.update({name: value for name, value in overrides.items() if value is not None})
-        return cls(**values)  # type: ignore[arg-type]
+        config = cls(**values)  # type: ignore[arg-type]
+        if config.vault_key_in_use and config.vault_key_in_use not in config.vault_keys:
+            raise ConfigRefused(
+                f"XUANKUAN_VAULT_KEY_IN_USE is {config.vault_key_in_use}, and XUANKUAN_VAULT_KEYS has no such key."
+            )
+        return config
 
 
 def _content_review(env: Mapping[str, str], *, demo: bool) -> str:

@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from server.config import Config
+
 _VERSION = 1
 _NONCE_BYTES = 12
 _HEAD_BYTES = 2 + _NONCE_BYTES
@@ -28,14 +30,25 @@ class SealBroken(Exception):
     """A sealed value cannot be opened: its key is not configured, it was changed, or it belongs to something else."""
 
 
-class Vault:
-    """Seals and opens small values. `keys` maps key numbers (1 to 255) to secrets; the greatest number seals."""
+def vault_of(config: Config) -> "Vault":
+    """The vault of a configuration."""
+    return Vault(config.vault_keys, in_use=config.vault_key_in_use or None)
 
-    def __init__(self, keys: Mapping[int, bytes]) -> None:
+
+class Vault:
+    """Seals and opens small values. `keys` maps key numbers (1 to 255) to secrets; the greatest number seals.
+
+    `in_use` is the number of another key that seals instead: so a new key can be known to every process before the
+    first of them seals with it, and processes are restarted one by one without any that meets what it cannot open.
+    """
+
+    def __init__(self, keys: Mapping[int, bytes], *, in_use: int | None = None) -> None:
         assert keys, "a vault has a key"
         assert all(0 < number < 256 for number in keys), "a key's number is one byte"
-        self.newest = max(keys)
+        self.newest = in_use or max(keys)
+        assert self.newest in keys, "the key in use is one of the keys"
         self._oldest = keys[min(keys)]
+        self._keys = {self.newest: keys[self.newest], **keys}
         self._ciphers = {
             number: AESGCM(HKDF(algorithm=SHA256(), length=32, salt=None, info=b"xuankuan vault").derive(secret))
             for number, secret in keys.items()
@@ -47,6 +60,10 @@ class Vault:
         Under the oldest key, so that a text keeps its digest when keys rotate: links are found by equality.
         """
         return keyed_hash(self._oldest, text)
+
+    def names_of(self, text: str) -> tuple[bytes, ...]:
+        """The digest of a text under every key, the one in use first: what it is looked for by while keys rotate."""
+        return tuple(keyed_hash(key, text) for key in self._keys.values())
 
     def seal(self, plain: bytes, *, about: bytes) -> bytes:
         """`plain` sealed with the newest key. `about` names its owner, and opening asks for the same name: a sealed

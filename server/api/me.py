@@ -13,7 +13,7 @@ from server.edge.wire import Reply, Route, Wire, json_bytes, rfc3339
 from server.flows.check_player_text import check_player_text
 from server.flows.export_player import export_player
 from server.flows.forget_player import forget_player
-from server.secrets import Vault
+from server.secrets import vault_of
 from server.stores import cases, players
 from server.stores.db import reading, transaction
 
@@ -87,7 +87,7 @@ async def patch_me(call: Any) -> dict[str, Any]:
             await check_player_text(
                 shell.engine,
                 shell.platforms.text_checks,
-                Vault(shell.config.vault_keys),
+                vault_of(shell.config),
                 player_id=call.who.player_id,
                 text=getattr(call.body, field) or "",
                 field=field,

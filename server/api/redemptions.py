@@ -18,7 +18,7 @@ from server.flows.give_address import give_address, open_address
 from server.flows.report_damage import report_damage
 from server.flows.take_substitute import offered_instead, take_substitute
 from server.pictures import MAX_BYTES, PictureRefused, check_picture
-from server.secrets import SealBroken, Vault
+from server.secrets import SealBroken, Vault, vault_of
 from server.stores import players, prizes
 from server.stores.db import reading, transaction
 
@@ -201,7 +201,7 @@ async def _parts(call: Any, wanted: dict[str, int]) -> dict[str, bytes]:
 
 
 def _vault(call: Any) -> Vault:
-    return Vault(call.shell.config.vault_keys)
+    return vault_of(call.shell.config)
 
 
 async def _redemption(conn: Any, call: Any, order: FulfilmentOrder, *, with_address: bool) -> RedemptionReply:

@@ -13,7 +13,7 @@ from server.edge.problems import Problem
 from server.edge.wire import Reply, Route, Wire, rfc3339
 from server.flows.open_session import open_session
 from server.gateways import GatewayError, PlatformSetUpWrong
-from server.secrets import Vault, keyed_hash
+from server.secrets import vault_of
 
 log = structlog.get_logger()
 
@@ -64,17 +64,16 @@ async def post_sessions(call: Any) -> dict[str, Any]:
         if wait_s > 0:
             raise Problem("too_many", params={"retry_after_s": retry_after_s(wait_s)})
     subject = await _subject(shell, body)
-    key = shell.config.vault_keys[min(shell.config.vault_keys)]
-    hashed = keyed_hash(key, f"{body.platform}:{subject}")
-    # A guest's secret is known to his phone alone, and there is nobody to ask about him.
-    sealed = None if body.platform == "guest" else Vault(shell.config.vault_keys).seal(subject.encode(), about=hashed)
+    vault = vault_of(shell.config)
+    hashed, *known_as = vault.names_of(f"{body.platform}:{subject}")
     opened = await open_session(
         shell.engine,
         platform=body.platform,
         subject=hashed,
-        sealed_subject=sealed,
-        device=keyed_hash(key, f"device:{body.device}"),
-        address_block=keyed_hash(key, f"address:{block}"),
+        known_as=known_as,
+        sealed_subject=vault.seal(subject.encode(), about=hashed),
+        device=vault.digest(f"device:{body.device}"),
+        address_block=vault.digest(f"address:{block}"),
         economy=shell.economy,
         now=call.now,
     )

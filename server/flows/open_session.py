@@ -1,5 +1,6 @@
 """Open a session: find or make the player behind a platform identity, and record from where he came."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -28,6 +29,7 @@ async def open_session(
     platform: str,
     subject: bytes,
     sealed_subject: bytes | None,
+    known_as: Sequence[bytes] = (),
     device: bytes,
     address_block: bytes,
     economy: Economy,
@@ -44,6 +46,7 @@ async def open_session(
             platform=platform,
             subject=subject,
             sealed_subject=sealed_subject,
+            known_as=known_as,
             new_player_id=new_player_id,
             hold_s=economy.hold_new_s,
             now=now,

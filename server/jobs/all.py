@@ -12,6 +12,7 @@ from server.jobs.deliver_webhooks import DeliverWebhooks
 from server.jobs.expire_addresses import ExpireAddresses
 from server.jobs.expire_fertilizer import ExpireFertilizer
 from server.jobs.fill_back_orders import FillBackOrders
+from server.jobs.forget_old_data import ForgetOldData
 from server.jobs.measure_prizes import MeasurePrizes
 from server.jobs.measure_programme import MeasureProgramme
 from server.jobs.pace_budgets import PaceBudgets
@@ -19,6 +20,7 @@ from server.jobs.pay_owed_awards import PayOwedAwards
 from server.jobs.record_spending import RecordSpending
 from server.jobs.refit_rankings import RefitRankings
 from server.jobs.release_blocks import ReleaseBlocks
+from server.jobs.rotate_keys import RotateKeys
 from server.jobs.seal_books import SealBooks
 from server.jobs.settle_grants import SettleGrants
 from server.jobs.sound_alarms import SoundAlarms
@@ -27,7 +29,7 @@ from server.jobs.tell_choosers import TellChoosers
 from server.jobs.vest_invitations import VestInvitations
 from server.jobs.watch_votes import WatchVotes
 from server.ports import Shell
-from server.secrets import Vault
+from server.secrets import vault_of
 from server.worker import Job
 
 
@@ -41,7 +43,7 @@ class _Runs(Protocol):
 
 def jobs_of(shell: Shell) -> list[Job]:
     """Every job of a worker on this shell."""
-    engine, vault = shell.engine, Vault(shell.config.vault_keys)
+    engine, vault = shell.engine, vault_of(shell.config)
 
     def economy() -> Economy:
         return shell.economy
@@ -68,5 +70,7 @@ def jobs_of(shell: Shell) -> list[Job]:
         (SoundAlarms(engine, shell.metrics.registry), 15.0),
         (ExpireFertilizer(engine, economy), 3600.0),
         (ExpireAddresses(engine, economy, vault), 3600.0),
+        (RotateKeys(engine, vault), 3600.0),
+        (ForgetOldData(engine), 3600.0),
     ]
     return [Job(job.name, job.run, rest_s) for job, rest_s in every_s]

@@ -131,14 +131,21 @@ async def identify(
     platform: str,
     subject: bytes,
     sealed_subject: bytes | None,
+    known_as: Sequence[bytes] = (),
     new_player_id: UUID,
     hold_s: int,
     now: datetime,
 ) -> UUID:
-    """The player behind a platform identity, made now if it was never seen."""
-    known: UUID | None = await conn.scalar(
-        sa.select(identities.c.player_id).where(identities.c.platform == platform, identities.c.subject == subject)
-    )
+    """The player behind a platform identity, made now if it was never seen.
+
+    `known_as` are the same identity's hashes under other keys: while keys rotate it may be on record under any.
+    """
+    names = [subject, *known_as]
+    known = await _known_as(conn, platform, names)
+    if known is None and known_as:
+        # Two processes may hash by different keys just now: the primary key would let both of them win.
+        await conn.execute(sa.text("select pg_advisory_xact_lock(:key)"), {"key": _lock_key(names)})
+        known = await _known_as(conn, platform, names)
     if known is not None:
         if sealed_subject is not None:
             await conn.execute(
@@ -188,6 +195,21 @@ async def by_subjects(conn: AsyncConnection, subjects: Sequence[tuple[str, bytes
     wanted = [sa.and_(i.subject == subject, *([i.platform == name] if name else [])) for name, subject in subjects]
     rows = await conn.scalars(sa.select(i.player_id).where(sa.or_(*wanted)).distinct())
     return list(rows)
+
+
+async def _known_as(conn: AsyncConnection, platform: str, names: Sequence[bytes]) -> UUID | None:
+    found: UUID | None = await conn.scalar(
+        sa.select(identities.c.player_id)
+        .where(identities.c.platform == platform, identities.c.subject.in_(names))
+        .order_by(identities.c.created_at)
+        .limit(1)
+    )
+    return found
+
+
+def _lock_key(names: Sequence[bytes]) -> int:
+    """The same number for the same names in any order."""
+    return int.from_bytes(min(names)[:8], signed=True)
 
 
 @dataclass(frozen=True, slots=True)
