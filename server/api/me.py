@@ -140,9 +140,7 @@ async def delete_me(call: Any) -> None:
 async def get_export(call: Any) -> web.Response:
     """Everything that the service holds of this player, as one JSON file."""
     async with reading(call.shell.engine) as conn:
-        document = await export_player(
-            conn, call.who.player_id, vault=Vault(call.shell.config.vault_keys), now=call.now
-        )
+        document = await export_player(conn, call.who.player_id, vault=vault_of(call.shell.config), now=call.now)
     if document is None:
         raise Problem("player_gone")
     return web.Response(

@@ -11,7 +11,6 @@ from server.edge.wire import rfc3339
 from server.flows.give_address import open_address
 from server.secrets import SealBroken, Vault
 from server.stores import cases, farm, ledger, players, prizes, standings, votes
-from server.stores import ledger, personal, players, votes
 from server.stores.db import AsyncConnection
 
 ALL = 1_000_000
@@ -26,10 +25,6 @@ async def export_player(
 
     Others stay out of it: of a family tree it says how many grow it, of an invitation when it was, never who.
     """
-
-
-async def export_player(conn: AsyncConnection, player_id: UUID, *, now: datetime) -> dict[str, Any] | None:
-    """The player's facts, votes, wallet and all other rows that are his own; None when there is no such player."""
     player = await players.find(conn, player_id)
     if player is None:
         return None
@@ -98,7 +93,6 @@ async def export_player(conn: AsyncConnection, player_id: UUID, *, now: datetime
             {"at": rfc3339(one.at), "standing": one.opinion.standing, "reasons": list(one.opinion.reasons)}
             for one in await standings.verdicts_on(conn, player_id, limit=ALL)
         ],
-        "records": await personal.records_of(conn, player_id),
     }
 
 

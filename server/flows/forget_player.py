@@ -5,8 +5,7 @@ from uuid import UUID
 
 from rewards.prizes import MOVES, Mover, OrderState
 from server.flows.move_order import move_order
-from server.stores import cases, farm, players, prizes, standings
-from server.stores import cases, personal, players, prizes, standings
+from server.stores import cases, farm, personal, players, prizes, standings
 from server.stores.db import AsyncConnection
 
 
@@ -35,4 +34,4 @@ async def forget_player(conn: AsyncConnection, player_id: UUID, *, now: datetime
     await prizes.forget_words_of(conn, player_id)
     await cases.forget_words_of(conn, player_id)
     await standings.forget_player(conn, player_id)
-    await personal.wipe_player(conn, player_id)
+    await personal.wipe_answers(conn, player_id)

@@ -1,19 +1,15 @@
-"""Personal data: every column that holds some, why, for how long and for whom; and what is exported and wiped.
+"""Personal data: every column that holds some, why, for how long and for whom.
 
 Columns are named here rather than beside each table, so that the inventory is one list that a person can read;
-`docs/privacy.md` is written from it, and a test finds the column that somebody forgot.
+`docs/privacy.md` shows it, and a test finds the column that somebody forgot.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
-
-from server.stores.db import metadata
-from server.stores.prizes import FORGOTTEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,77 +89,12 @@ INVENTORY: tuple[Personal, ...] = (
              "30 days after the session's end", "the operator, administrators", "not a player's"),
 )  # fmt: skip
 
-REFERENCES = ("player_id", "planter_id", "inviter_id", "invitee_id")
-"""Columns that say whose a row is. After deletion the id leads to nobody: the books and the votes need it."""
 
-WITHHELD: dict[str, str] = {
-    "case_players": "a case may be about others, too",
-    "case_reversals": "the reversal itself is in the wallet",
-    "influence": "figures of abuse review would teach how to pass it",
-    "player_links": "hashes that say nothing to anybody",
-    "grants": "the same as votes and wallet",
-    "transfers": "the wallet",
-    "votes": "told in words, with the styles that were shown",
-    "players": "told in words",
-}
-"""Tables with a player's rows that the export's list of records leaves out, and why."""
-
-_INNER = ("evidence", "weight", "p_abusive", "digest", "subject", "sealed_subject", "device", "address_block", "who",
-          "reason", "hold_s", "answered_by", "rank", "level", "case_id")  # fmt: skip
-
-
-def exported_tables() -> dict[str, list[str]]:
-    """The tables that hold a player's own rows and are exported, each with the columns that say whose they are."""
-    found = {}
-    for table in metadata.sorted_tables:
-        whose = [name for name in REFERENCES if name in table.c]
-        if whose and table.name not in WITHHELD:
-            found[table.name] = whose
-    return found
-
-
-async def records_of(conn: AsyncConnection, player_id: UUID) -> dict[str, list[dict[str, Any]]]:
-    """All rows that are a player's own, by table, without what is the service's alone."""
-    found = {}
-    for name, whose in exported_tables().items():
-        table = metadata.tables[name]
-        columns = [column for column in table.c if column.name not in _INNER]
-        # Somebody else who is named in a row of one's own (who invited whom) stays unnamed.
-        rows = await conn.execute(
-            sa.select(*columns).where(sa.or_(*(table.c[column] == player_id for column in whose)))
-        )
-        found[name] = [
-            {
-                key: None if key in whose and value != player_id else _plain(value)
-                for key, value in row._asdict().items()
-            }
-            for row in rows
-        ]
-    return found
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return value.hex()
-    return value if value is None or isinstance(value, bool | int | float | str | list | dict) else str(value)
-
-
-_WIPED = (
-    f"update damage_reports set text = '{FORGOTTEN}', answer = case when answer is null then null else '{FORGOTTEN}' end"  # noqa: S608
-    f" where player_id = :player and text <> '{FORGOTTEN}'",
-    "delete from damage_pictures where picture_id in"
-    " (select picture_id from damage_reports where player_id = :player and state <> 'open')",
-    "delete from idempotency_keys where owner = 'player_id:' || :player",
-)
-
-
-async def wipe_player(conn: AsyncConnection, player_id: UUID) -> None:
-    """Empty what a player wrote of boxes, and delete photos and what was kept for his calls."""
-    for statement in _WIPED:
-        whose = str(player_id) if "||" in statement else player_id
-        await conn.execute(sa.text(statement), {"player": whose})
+async def wipe_answers(conn: AsyncConnection, player_id: UUID) -> None:
+    """Delete what was kept to answer a player's repeated calls: it may hold what he said."""
+    await conn.execute(
+        sa.text("delete from idempotency_keys where owner = :owner"), {"owner": f"player_id:{player_id}"}
+    )
 
 
 _RETENTION = (

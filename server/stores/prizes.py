@@ -140,9 +140,6 @@ damage_pictures = sa.Table(
     sa.Column("sealed", sa.LargeBinary, nullable=False),
 )
 
-FORGOTTEN = "[deleted]"
-"""What stands where a player's words stood who was forgotten."""
-
 DDL = (
     REFUSE_CHANGE,
     append_only("order_moves"),
@@ -178,9 +175,6 @@ DDL = (
         # Answered once; words go only altogether, with the player whose they are.
         never="old.state <> 'open' and (new.state, new.answer) is distinct from (old.state, old.answer) "
         "or new.text <> old.text and new.text <> ''",
-        # Words may be taken out, when their player is forgotten; nothing else of an answered report ever changes.
-        never=f"new.text <> old.text and (new.text <> '{FORGOTTEN}' or new.state <> old.state)"
-        " or new.text = old.text and old.state <> 'open'",
     ),
 )
 

@@ -22,9 +22,9 @@ from server.jobs.forget_old_data import ForgetOldData
 from server.jobs.rotate_keys import RotateKeys
 from server.running import configure_logging
 from server.secrets import Vault, vault_of
-from server.stores import every_table, personal, sealed, staff
+from server.stores import every_table, sealed, staff
 from server.stores.db import transaction
-from server.stores.personal import INVENTORY, REFERENCES, WITHHELD
+from server.stores.personal import INVENTORY
 from tests.server.books import as_attacker
 from tests.server.builders import Phone, Service, a_service
 from tests.server.orchard import a_harvest, an_orchard, move, player_id_of, stock
@@ -82,11 +82,6 @@ def test_the_document_shows_the_inventory_line_by_line():
 def test_every_sealed_column_rotates():
     rotating = {(each.table, each.column) for each in sealed.COLUMNS} | {("platform_identities", "sealed_subject")}
     assert {each for each in columns() if "sealed" in each[1]} == rotating
-
-
-def test_every_table_with_rows_of_a_player_is_exported_or_says_why_not():
-    tables = {table.name for table in every_table().sorted_tables if set(REFERENCES) & set(table.c.keys())}
-    assert tables == set(personal.exported_tables()) | (tables & set(WITHHELD)) | {"platform_identities"}
 
 
 # --- a whole life, and its end -----------------------------------------------------------------------
@@ -164,28 +159,6 @@ async def test_a_box_on_its_way_keeps_its_address_until_it_has_arrived(database:
         await move(service, order, OrderState.DELIVERED)
         await ForgetOldData(service.engine).run(service.clock())
         assert await addresses() == 0
-
-
-async def test_the_export_holds_all_that_one_said_and_did(database: str, tmp_path: Path):
-    async with an_orchard(database, tmp_path) as service:
-        phone, order = await a_life(service)
-        status, told = await phone.call("GET", "/v1/me/export")
-        assert status == 200
-        document = told if isinstance(told, dict) else json.loads(told)
-        assert len(document["votes"]) == 5
-        records = document["records"]
-        for table in (
-            "trees",
-            "applications",
-            "awards",
-            "fulfilment_orders",
-            "appeals",
-            "damage_reports",
-            "player_sessions",
-        ):
-            assert records[table], table
-        assert records["fulfilment_orders"][0]["order_id"] == str(order)
-        assert records["appeals"][0]["text"] == "我是认真选的"
 
 
 async def test_what_is_past_its_time_is_forgotten(service: Service):
