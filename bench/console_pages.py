@@ -99,7 +99,7 @@ where t.state = 'decided' and not s.decoy and right(t.title, 1) = '7';
 """
 
 
-async def played(engine: AsyncEngine, media_dir: Path, *, n_votes: int) -> tuple[UUID, StyleTest]:
+async def played(engine: AsyncEngine, media_dir: Path, *, n_votes: int, taste: float = 0.3) -> tuple[UUID, StyleTest]:
     """(merchant, test): the sample, launched, with votes of shoppers on record and fitted."""
     now, economy = datetime.now(UTC), Economy()
     draft = await asyncio.to_thread(read_test_folder, SAMPLE, now=now)
@@ -115,7 +115,7 @@ async def played(engine: AsyncEngine, media_dir: Path, *, n_votes: int) -> tuple
         )
     assert running is not None
     n, rng = len(test.ranked), np.random.default_rng(1)
-    liking = np.linspace(0.3, -0.3, n)
+    liking = np.linspace(taste, -taste, n)
     ids = [uuid7() for _ in range(max(40, n_votes // 20))]
     block, batch = uuid7(), []
     for number in range(n_votes):

@@ -112,12 +112,16 @@ def quote(
     goal: Goal,
     *,
     segments: int = 1,
+    audiences: int = 1,
+    checks: float = 0.0,
     price_fen: int = PRICE_FEN,
     votes_per_day: float | None = None,
 ) -> Quote:
     """The quote for one test; takes about a millisecond.
 
     `segments`: in how many audiences the decision is wanted, each for itself; the votes are those of all together.
+    `audiences`: of how many, weighted by quotas, one decision is wanted (what the service decides on). `checks`: the part
+    of all votes that are pairs with a known answer, which cost like any other and say nothing of the styles.
     Raises `QuoteRefused` for what cannot be quoted and `GoalRefused` when `keep` is not below the number of styles.
     """
     if isinstance(n_styles, bool) or not isinstance(n_styles, int) or not 2 <= n_styles <= MOST_STYLES:
@@ -129,6 +133,10 @@ def quote(
         )
     if isinstance(segments, bool) or not isinstance(segments, int) or not 1 <= segments <= MOST_SEGMENTS:
         raise QuoteRefused(reason=f"a test has from 1 to {MOST_SEGMENTS} audiences, and this one {segments!r}")
+    if isinstance(audiences, bool) or not isinstance(audiences, int) or not 1 <= audiences <= MOST_SEGMENTS:
+        raise QuoteRefused(reason=f"a clientele has from 1 to {MOST_SEGMENTS} audiences, and this one {audiences!r}")
+    if not 0.0 <= checks < 1.0:
+        raise QuoteRefused(reason=f"checks are a part of all votes, below 1, and are {checks!r}")
     if isinstance(price_fen, bool) or not isinstance(price_fen, int) or price_fen < 0:
         raise QuoteRefused(reason=f"the price of a vote is a whole number of fen, not negative, and is {price_fen!r}")
     if votes_per_day is not None and (not isfinite(votes_per_day) or votes_per_day <= 0.0):
@@ -137,7 +145,7 @@ def quote(
     if segments > 1:
         logs = _several(logs, segments, SEGMENT_POOLING[goal.certainty])
     confirmation = segments * confirmation_votes(goal, n_styles)
-    votes = np.exp(logs) + confirmation
+    votes = (np.exp(logs) * _of_clientele(audiences) + confirmation) / (1.0 - checks)
     low, median, high = (ceil(float(np.interp(q, _FINE, votes)) - 1e-6) for q in (0.1, 0.5, 0.9))
     return Quote(
         n_styles=n_styles,
@@ -160,6 +168,8 @@ def beside(
     goal: Goal,
     *,
     segments: int = 1,
+    audiences: int = 1,
+    checks: float = 0.0,
     price_fen: int = PRICE_FEN,
     votes_per_day: float | None = None,
     confidences: Sequence[float] = OFFERED,
@@ -170,6 +180,8 @@ def beside(
             n_styles,
             Goal(goal.keep, rule, confidence, goal.indifference, goal.asks),
             segments=segments,
+            audiences=audiences,
+            checks=checks,
             price_fen=price_fen,
             votes_per_day=votes_per_day,
         )
@@ -261,6 +273,11 @@ def _along(points: Floats, values: Floats, at: float) -> Floats:
 SEGMENT_POOLING: Final[dict[Certainty, float]] = {"likely": 0.95, "proven": 1.0}
 """Votes of several audiences fitted together relative to the sum of separate tests: `python -m bench.decision --parts
 audiences` measured .88 to .98. The proven rule borrows nothing from other audiences."""
+
+
+def _of_clientele(audiences: int) -> float:
+    """Votes of one decision for so many audiences, relative to one for everybody (`python -m bench.quote_honesty`)."""
+    return 1.0
 
 
 def _several(logs: Floats, segments: int, pooling: float) -> Floats:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from game.dealing import GOLD_SHARE
 from game.segments import Audience
 from game.style_test import StyleTest
 from ranking.quote import Quote, beside, quote
@@ -47,6 +48,12 @@ async def quote_test(
     flow = await cache.of(conn, test.audience, now)
     # One vote can go to one test only: a new test gets its part of what matching players give.
     votes_per_day = flow.votes_per_day / (flow.open_tests + 1) or None
-    settings = {"price_fen": economy.vote_price_fen, "votes_per_day": votes_per_day}
+    settings = {
+        "price_fen": economy.vote_price_fen,
+        "votes_per_day": votes_per_day,
+        "audiences": len(test.audience.quotas),
+        # Gold pairs are paid like any other vote, where the test has a poor picture to make them of.
+        "checks": GOLD_SHARE if test.decoys else 0.0,
+    }
     n = len(test.ranked)
     return Quoted(quote(n, test.goal, **settings), tuple(beside(n, test.goal, **settings)), flow)  # type: ignore[arg-type]
