@@ -13,7 +13,7 @@ from server.edge.problems import Problem
 from server.edge.wire import Call, Reply, Route, Wire
 from server.flows.tell_sales import tell_produced, tell_sales
 from server.report.hindsight import calibration_curve, hindsight_of
-from server.stores import sales, tests
+from server.stores import sales
 from server.stores.db import reading, transaction
 
 MAX_CSV_BYTES = 1024 * 1024
@@ -180,11 +180,7 @@ async def get_hit_rate(call: Call) -> dict[str, Any]:
     merchant_id = merchant_of(call)
     async with reading(call.shell.engine) as conn:
         outcomes = await sales.outcomes_of_merchant(conn, merchant_id)
-        keeps = {}
-        for test_id in {one.test_id for one in outcomes}:
-            test = await tests.find(conn, test_id, merchant_id=merchant_id)
-            assert test is not None, "sales refer to their test"
-            keeps[test_id] = test.goal.keep
+    keeps = {one.test_id: one.keep for one in outcomes}
     by_test = [(test_id, list(group)) for test_id, group in groupby(outcomes, key=lambda one: one.test_id)]
     seen = [hindsight_of(group, test_id=test_id, keep=keeps[test_id]) for test_id, group in by_test if len(group) > 1]
     correlations = [one.rank_correlation for one in seen if one.rank_correlation is not None]

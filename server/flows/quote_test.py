@@ -9,7 +9,7 @@ from game.style_test import StyleTest
 from ranking.quote import Quote, beside, quote
 from rewards.economy import Economy
 from server.stores.db import AsyncConnection
-from server.stores.flow import Flow, flow_of
+from server.stores.flow import Came, Flow, flow_of, votes_of_a_day
 
 FLOW_GOOD_FOR = timedelta(minutes=5)
 
@@ -24,21 +24,18 @@ class Quoted:
 
 
 class FlowCache:
-    """The flow by audience, remembered for some minutes: it is a day's count and changes slowly."""
+    """What came in of late, remembered for some minutes: it is a day's count and changes slowly."""
 
     def __init__(self) -> None:
-        self._known: dict[Audience, tuple[datetime, Flow]] = {}
+        self._at: datetime | None = None
+        self._came = Came((), 0)
 
     async def of(self, conn: AsyncConnection, audience: Audience, now: datetime) -> Flow:
         """The present flow for an audience."""
-        known = self._known.get(audience)
-        if known is not None and now - known[0] < FLOW_GOOD_FOR:
-            return known[1]
-        flow = await flow_of(conn, audience, now)
-        if len(self._known) > 500:
-            self._known.clear()
-        self._known[audience] = (now, flow)
-        return flow
+        if self._at is None or now - self._at >= FLOW_GOOD_FOR:
+            self._came = await votes_of_a_day(conn, now)
+            self._at = now
+        return flow_of(self._came, audience, now)
 
 
 async def quote_test(

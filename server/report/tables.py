@@ -31,6 +31,7 @@ _COLUMNS = (
     ("都不喜欢", "neither_votes"),
     ("首单件数", "first_order_units"),
 )
+_TOP = Alignment(vertical="top")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -149,9 +150,12 @@ def _fill(sheet: Worksheet, heads: Sequence[str] | None, rows: Iterable[Sequence
         sheet.freeze_panes = "A2"
     for row in rows:
         _put(sheet, row)
-    for column in range(1, sheet.max_column + 1):
-        longest = max((len(str(sheet.cell(row, column).value or "")) for row in range(1, sheet.max_row + 1)), default=4)
-        sheet.column_dimensions[get_column_letter(column)].width = min(60, max(9, 1.8 * longest))
+    longest: dict[int, int] = {}
+    for row in sheet.iter_rows(values_only=True):
+        for column, value in enumerate(row, 1):
+            longest[column] = max(longest.get(column, 4), len(str(value or "")))
+    for column, length in longest.items():
+        sheet.column_dimensions[get_column_letter(column)].width = min(60, max(9, 1.8 * length))
     sheet.page_setup.orientation = "landscape"
     sheet.page_setup.paperSize = sheet.PAPERSIZE_A4
     sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
@@ -166,4 +170,4 @@ def _put(sheet: Worksheet, row: Sequence[Any]) -> None:
             cell = sheet.cell(sheet.max_row, column)
             cell.value = value
             cell.data_type = "s"
-            cell.alignment = Alignment(vertical="top")
+            cell.alignment = _TOP

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -32,11 +33,24 @@ class Flow:
     open_tests: int
 
 
-async def flow_of(conn: AsyncConnection, audience: Audience, now: datetime) -> Flow:
-    """The flow of the last day, or of as much of it as there is."""
+@dataclass(frozen=True, slots=True)
+class Came:
+    """Votes of the last day by what their players have told of themselves, and how many tests are open."""
+
+    by_facts: tuple[Any, ...]
+    open_tests: int
+
+
+async def votes_of_a_day(conn: AsyncConnection, now: datetime) -> Came:
+    """What came in, for any audience: the one count over all votes of a day."""
     rows = (await conn.execute(_BY_FACTS, {"since": now - WINDOW, "now": now})).all()
+    return Came(tuple(rows), int(await conn.scalar(_OPEN) or 0))
+
+
+def flow_of(came: Came, audience: Audience, now: datetime) -> Flow:
+    """The flow of the last day, or of as much of it as there is, for one audience."""
     matching = 0
-    for row in rows:
+    for row in came.by_facts:
         told = (row.consent or {}).get
         facts = PlayerFacts(
             gender=row.gender if told("gender") else None,
@@ -46,9 +60,8 @@ async def flow_of(conn: AsyncConnection, audience: Audience, now: datetime) -> F
         )
         if audience.match(facts) is not None:
             matching += row.votes
-    open_tests = int(await conn.scalar(_OPEN) or 0)
     if not matching:
-        return Flow(0.0, open_tests)
-    since = min(row.since for row in rows)
+        return Flow(0.0, came.open_tests)
+    since = min(row.since for row in came.by_facts)
     hours = max(LEAST_HOURS, (now - since).total_seconds() / 3600)
-    return Flow(matching * 24.0 / hours, open_tests)
+    return Flow(matching * 24.0 / hours, came.open_tests)

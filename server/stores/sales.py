@@ -140,29 +140,31 @@ async def mark_awarded(conn: AsyncConnection, test_id: UUID, style_id: UUID, now
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One style of an ended test: what the test said of it, and what it sold (None: not told)."""
+    """One style of an ended test: what the test said of it, what it sold, and how many that test was to keep."""
 
     test_id: UUID
     position: int
     strength: float
     p_top: float
     sold: int
+    keep: int = 1
 
 
+# Each test's snapshot is unpacked once, however many of its styles have sales.
 _OUTCOMES = sa.text("""
-select s.test_id, s.position, (i.item->>'strength')::float8 as strength, (i.item->>'p_top')::float8 as p_top, a.units
+select t.test_id, s.position, i.strength, i.p_top, a.units, (t.goal->>'keep')::int as keep
 from style_tests t
-join styles s on s.test_id = t.test_id and not s.decoy
+join lateral (select document->'items' as items from snapshots n where n.test_id = t.test_id
+              order by version desc limit 1) latest on true
+join lateral jsonb_to_recordset(latest.items) as i(style_id uuid, strength float8, p_top float8) on true
+join styles s on s.style_id = i.style_id and not s.decoy
 join actual_sales a on a.test_id = t.test_id and a.style_id = s.style_id
-join lateral (select document from snapshots n where n.test_id = t.test_id order by version desc limit 1) latest on true
-join lateral (select item from jsonb_array_elements(latest.document->'items') item
-              where item->>'style_id' = s.style_id::text) i on true
-where t.merchant_id = :merchant_id
-order by t.ended_at, s.test_id, s.position
+where t.merchant_id = :merchant_id and exists (select from actual_sales told where told.test_id = t.test_id)
+order by t.ended_at, t.test_id, s.position
 """)
 
 
 async def outcomes_of_merchant(conn: AsyncConnection, merchant_id: UUID) -> list[Outcome]:
     """All styles of a merchant's tests whose sales are known, with what their tests had said."""
     rows = await conn.execute(_OUTCOMES, {"merchant_id": merchant_id})
-    return [Outcome(row.test_id, row.position, row.strength, row.p_top, row.units) for row in rows]
+    return [Outcome(row.test_id, row.position, row.strength, row.p_top, row.units, row.keep) for row in rows]
