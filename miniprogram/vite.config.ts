@@ -1,4 +1,8 @@
 // How the one source is built for Alipay, WeChat and the web.
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { brotliCompressSync, gzipSync } from "node:zlib";
+
 import uniModule from "@dcloudio/vite-plugin-uni";
 import { defineConfig, type Plugin } from "vite";
 
@@ -21,7 +25,31 @@ function noForeignPictures(): Plugin {
   };
 }
 
+/** Beside each text of the web build its compressed forms, for the server to send as they are: a third of the bytes. */
+function compressedBeside(): Plugin {
+  let folder = "";
+  return {
+    name: "compressed-beside",
+    apply: "build",
+    enforce: "post",
+    configResolved(config) {
+      folder = config.build.outDir;
+    },
+    closeBundle() {
+      if (process.env["UNI_PLATFORM"] !== "h5" || !existsSync(folder)) return;
+      for (const one of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+        if (!one.isFile() || !/\.(js|css|html|svg)$/.test(one.name)) continue;
+        const path = join(one.parentPath, one.name);
+        const text = readFileSync(path);
+        if (text.length < 1_000) continue;
+        writeFileSync(`${path}.gz`, gzipSync(text, { level: 9 }));
+        writeFileSync(`${path}.br`, brotliCompressSync(text));
+      }
+    },
+  };
+}
+
 export default defineConfig({
-  plugins: [uni(), noForeignPictures()],
+  plugins: [uni(), noForeignPictures(), compressedBeside()],
   build: { target: "es2018", chunkSizeWarningLimit: 400 },
 });

@@ -146,7 +146,7 @@ def player_app(shell: Shell) -> web.Application:
     media = shell.config.media_dir
     media.mkdir(parents=True, exist_ok=True)
     app.router.add_static("/media/", media, append_version=False)
-    app.on_response_prepare.append(_cache_pictures)
+    app.on_response_prepare.append(_cache_what_is_named_by_its_content)
     client = shell.config.client_dir
     if client is not None and (client / "index.html").is_file():
         app.router.add_get("/play", _to_client)
@@ -165,11 +165,15 @@ async def _client_page(request: web.Request) -> web.FileResponse:
     return web.FileResponse(client / "index.html", headers={"Cache-Control": "no-cache"})
 
 
-async def _cache_pictures(request: web.Request, response: web.StreamResponse) -> None:
-    """A picture's name is the hash of its content, so it can be kept for ever."""
-    if request.path.startswith("/media/") and response.status == 200:
+async def _cache_what_is_named_by_its_content(request: web.Request, response: web.StreamResponse) -> None:
+    """Pictures and the client's code bear the hash of their content in their names, so they can be kept for ever."""
+    if response.status != 200 or not request.path.startswith(("/media/", "/play/")):
+        return
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    if request.path.startswith(("/media/", "/play/assets/")):
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        response.headers["X-Content-Type-Options"] = "nosniff"
+    elif request.path.startswith("/play/static/"):
+        response.headers["Cache-Control"] = "public, max-age=86400"
 
 
 def settle_memory() -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, BrowserContext, Locator, Page, Request, Route, expect
+from playwright.async_api import Browser, BrowserContext, Locator, Page, Request, expect
 
 CHROMIUM: dict[str, Any] = {
     "executable_path": "/usr/bin/chromium",
@@ -197,17 +197,3 @@ async def a_phone(
         phone.is_sound()
     finally:
         await context.close()
-
-
-async def slow_4g(phone: Phone) -> None:
-    """A phone's 4G: 9 Mbit/s down, 170 ms there and back."""
-    session = await phone.context.new_cdp_session(phone.page)
-    await session.send(
-        "Network.emulateNetworkConditions",
-        {"offline": False, "latency": 170, "downloadThroughput": 9e6 / 8, "uploadThroughput": 9e6 / 8},
-    )
-
-
-async def refuse(route: Route) -> None:
-    """For page.route: the picture is not there."""
-    await route.fulfill(status=404, body="")

@@ -201,7 +201,7 @@ async def test_the_style_that_was_chosen_comes_back_as_a_card_when_it_is_made(
             assert ended is not None
             made = [style.style_id for style in ended.ranked]
             await tell_produced(conn, ended, made, now=service.clock())
-        job = TellChoosers(service.engine, service.shell.economy)
+        job = TellChoosers(service.engine, lambda: service.shell.economy)
         while await job.run(service.clock()):
             pass
         await phone.open()

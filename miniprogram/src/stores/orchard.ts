@@ -180,8 +180,10 @@ let begun = false;
 export function begin(): void {
   if (begun) return;
   begun = true;
-  if (client.player_id) enter(client.player_id);
   client.onLogIn(enter);
+  if (client.player_id) enter(client.player_id);
+  // a new player's log-in is under way while the first page is still being fetched; who needs it waits for this one
+  else client.open().catch(() => undefined);
   onNetwork((now) => {
     const back = now && !online.value;
     online.value = now;
