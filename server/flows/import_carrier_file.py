@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from rewards.errors import NotThisMove, NotYourMove
-from rewards.prizes import CarrierRow, Mover, RowProblem, RowResult, carried, read_carrier_file
+from rewards.prizes import CarrierRow, FulfilmentOrder, RowProblem, RowResult, carried, read_carrier_file
 from server.stores import prizes
 from server.stores.db import AsyncConnection
 
@@ -34,21 +34,28 @@ async def import_carrier_file(
         for row in rows
         if isinstance(row, RowProblem)
     }
-    # Orders are locked in the order of their ids, not of the file: two imports never wait for each other in a circle.
-    readable = sorted((row for row in rows if isinstance(row, CarrierRow)), key=lambda row: (row.order_id, row.line))
+    readable = [row for row in rows if isinstance(row, CarrierRow)]
+    # One statement reads and locks them all, in the order of their ids: two imports never wait for each other in a circle.
+    orders = await prizes.lock_orders(conn, {row.order_id for row in readable})
+    steps: list[tuple[FulfilmentOrder, FulfilmentOrder, str]] = []
     for row in readable:
-        results[row.line] = await _import_row(conn, row, who=who, now=now)
+        result, after = _carry(orders.get(row.order_id), row, now=now)
+        results[row.line] = result
+        if after is not None:
+            steps.append((orders[row.order_id], after, f"line {row.line}"))
+            orders[row.order_id] = after
+    await prizes.write_carried(conn, steps, who=who, now=now)
     return [results[row.line] for row in rows]
 
 
-async def _import_row(conn: AsyncConnection, row: CarrierRow, *, who: str, now: datetime) -> ImportedRow:
-    order = await prizes.find_order(conn, row.order_id, lock=True)
+def _carry(
+    order: FulfilmentOrder | None, row: CarrierRow, *, now: datetime
+) -> tuple[ImportedRow, FulfilmentOrder | None]:
+    """What comes of one row, and its order as it is then, None where nothing moved."""
     if order is None:
-        return ImportedRow(row.line, str(row.order_id), RowResult.REFUSED, "unknown_order")
+        return ImportedRow(row.line, str(row.order_id), RowResult.REFUSED, "unknown_order"), None
     try:
         after, result = carried(order, row, now=now)
     except (NotThisMove, NotYourMove) as refusal:
-        return ImportedRow(row.line, str(row.order_id), RowResult.REFUSED, refusal.code, str(refusal))
-    if result is RowResult.MOVED:
-        await prizes.write_order(conn, order, after, mover=Mover.CARRIER, who=who, note=f"line {row.line}", now=now)
-    return ImportedRow(row.line, str(row.order_id), result)
+        return ImportedRow(row.line, str(row.order_id), RowResult.REFUSED, refusal.code, str(refusal)), None
+    return ImportedRow(row.line, str(row.order_id), result), after if result is RowResult.MOVED else None

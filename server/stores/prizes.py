@@ -7,13 +7,13 @@ and the update names the state that it moves from. One box for one share of a tr
 Every box that is taken has its row in `prize_boxes`, and every such row an owner: the grower of a tree, then the order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rewards.prizes import (
@@ -429,6 +429,69 @@ async def write_order(
                 at=now,
             )
         )
+
+
+async def lock_orders(conn: AsyncConnection, order_ids: Iterable[UUID]) -> dict[UUID, FulfilmentOrder]:
+    """Those of these orders that exist, locked in the order of their ids until the transaction ends."""
+    rows = await conn.execute(
+        sa.select(fulfilment_orders)
+        .where(fulfilment_orders.c.order_id == sa.any_(sa.bindparam("ids", list(order_ids), type_=ARRAY(sa.Uuid))))
+        .order_by(fulfilment_orders.c.order_id)
+        .with_for_update()
+    )
+    return {row.order_id: order_of(row) for row in rows}
+
+
+_CARRIED = sa.text("""
+update fulfilment_orders o set state = c.state, moved_at = :now, carrier = c.carrier, tracking_no = c.tracking_no,
+       delivered_at = c.delivered_at
+from unnest(:ids, :befores, :states, :carriers, :numbers, :moments)
+     as c(order_id, before, state, carrier, tracking_no, delivered_at)
+where o.order_id = c.order_id and o.state = c.before
+""").bindparams(
+    sa.bindparam("ids", type_=ARRAY(sa.Uuid)),
+    *(sa.bindparam(name, type_=ARRAY(sa.Text)) for name in ("befores", "states", "carriers", "numbers")),
+    sa.bindparam("moments", type_=ARRAY(sa.DateTime(timezone=True))),
+)
+
+
+async def write_carried(
+    conn: AsyncConnection, steps: Sequence[tuple[FulfilmentOrder, FulfilmentOrder, str]], *, who: str, now: datetime
+) -> None:
+    """Write what a carrier's rows made of orders: (before, after, note), several for one order in their order.
+
+    The caller holds the orders' locks.
+    """
+    if not steps:
+        return
+    first: dict[UUID, FulfilmentOrder] = {}
+    last: dict[UUID, FulfilmentOrder] = {}
+    for before, after, _ in steps:
+        first.setdefault(before.id, before)
+        last[before.id] = after
+    done = await conn.execute(
+        _CARRIED,
+        {
+            "ids": list(last),
+            "befores": [first[each].state.value for each in last],
+            "states": [after.state.value for after in last.values()],
+            "carriers": [after.carrier for after in last.values()],
+            "numbers": [after.tracking_no for after in last.values()],
+            "moments": [after.delivered_at for after in last.values()],
+            "now": now,
+        },
+    )
+    assert done.rowcount == len(last), "an order is locked before it is moved"
+    await conn.execute(
+        sa.insert(order_moves),
+        [
+            {
+                "order_id": before.id, "from_state": before.state.value, "to_state": after.state.value,
+                "mover": Mover.CARRIER.value, "who": who, "note": note, "at": now,
+            }
+            for before, after, note in steps
+        ],
+    )  # fmt: skip
 
 
 async def count_ordered(conn: AsyncConnection, order_id: UUID) -> int:
