@@ -198,9 +198,10 @@ class OpenBody(Wire):
 
 
 class JudgeBody(Wire):
-    """A person's word on a case, and why."""
+    """A person's word on a case, and why. `seen`: the state in which it was looked at; another one is a refusal."""
 
     outcome: Literal["lifted", "upheld"]
+    seen: Literal["open", "upheld"] | None = None
     note: str = pydantic.Field(min_length=4, max_length=500)
 
 
@@ -510,6 +511,7 @@ async def post_judgement(call: Call) -> dict[str, Any]:
                 economy=call.shell.economy,
                 now=call.now,
                 request_id=call.request[REQUEST_ID],
+                seen=CaseState(call.body.seen) if call.body.seen else None,
             )
     except CaseClosed as closed:
         async with reading(call.shell.engine) as conn:

@@ -5,7 +5,8 @@ from datetime import datetime
 from uuid import UUID
 
 from game import standing as rules
-from game.standing import Outcome
+from game.errors import CaseClosed
+from game.standing import CaseState, Outcome
 from rewards.economy import Economy
 from server.flows.conclude_player import conclude_player
 from server.flows.restore_player import restore_player
@@ -32,8 +33,11 @@ async def judge_case(
     economy: Economy,
     now: datetime,
     request_id: str = "",
+    seen: CaseState | None = None,
 ) -> Judgement | None:
-    """Judge all players of a case; None where there is no such case. Raises CaseClosed.
+    """Judge all players of a case; None where there is no such case.
+
+    Raises CaseClosed, also when the case is not in the state in which its judge has `seen` it: somebody was quicker.
 
     In a group only those whom review suspects are muted: a person who upholds the case of ten accounts has not said that
     the cousin among them cheats. Settled grams are not touched here; see `server.flows.reverse_payments`.
@@ -41,6 +45,8 @@ async def judge_case(
     case = await cases.find(conn, case_id, lock=True)
     if case is None:
         return None
+    if seen is not None and case.state is not seen:
+        raise CaseClosed(state=case.state.value)
     state = rules.judged(case.state, outcome)
     restored_g = 0
     known = await standings.known_of(conn, case.player_ids)

@@ -162,7 +162,7 @@ function plain(value) {
 
 // On a phone a row is a card: each value beside the name of its column.
 for (const table of document.querySelectorAll("table.stack")) {
-  const names = [...table.querySelectorAll("thead th")].map((one) => one.textContent);
+  const names = [...table.querySelectorAll("thead tr > *")].map((one) => one.textContent);
   for (const row of table.querySelectorAll("tbody tr")) [...row.children].forEach((cell, index) => cell.setAttribute("data-label", names[index] ?? ""));
 }
 document.querySelector('.sections [aria-current="page"]')?.scrollIntoView({ block: "nearest", inline: "center" });
