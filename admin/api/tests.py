@@ -617,6 +617,8 @@ async def get_decision(call: Call) -> dict[str, Any]:
         "votes": document["votes"],
         "money": document["money"],
         "decision": document.get("decision"),
+        "confirmation": document.get("confirmation"),
+        "mix": document.get("mix"),
         "ailments": document.get("ailments", []),
         "verdicts": [
             {"style_id": item["style_id"], "name": item["name"], "verdict": item["verdict"], "reason": item["reason"]}

@@ -17,7 +17,7 @@ from ranking.bradley_terry import Ties
 from ranking.comparisons import CLUSTER_VOTERS, Comparisons
 from ranking.partworths import Attributes, PartWorths
 from ranking.scores import Estimate, Flag, Scores, normal_quantile
-from ranking.segments import Homogeneity
+from ranking.segments import Homogeneity, SegmentScores
 from server.commands import BadInput, progress, screen
 from server.files.styles_csv import StylesFile, read_styles
 from server.files.votes_csv import REQUIRED, VotesFile, read_votes
@@ -40,6 +40,7 @@ class Wish:
     model: str
     by: str | None
     base: dict[str, str]
+    mix: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,8 @@ class Ranking:
 @click.option("--attributes", "styles_csv", metavar="STYLES.csv", type=click.Path(path_type=Path),
               help="A line per style with its attributes: part-worths, and untested styles.")  # fmt: skip
 @click.option("--by", metavar="COLUMN", help="Rank each group of this column too (segment, or any other column).")
+@click.option("--mix", multiple=True, metavar="GROUP=PART",
+              help="With --by: rank for a clientele of these groups, whoever voted most.")  # fmt: skip
 @click.option("--top", type=click.IntRange(min=1), metavar="K", help="Probability of being among the K best. [3]")
 @click.option(
     "--json", "json_out", metavar="OUT", type=click.Path(path_type=Path), help="All of it as JSON (- is stdout)."
@@ -97,6 +100,7 @@ def command(
     votes_csv: Path,
     styles_csv: Path | None,
     by: str | None,
+    mix: tuple[str, ...],
     top: int | None,
     json_out: Path | None,
     chart: Path | None,
@@ -117,6 +121,8 @@ def command(
         raise BadInput(f"--chart is {str(chart)!r}; it must end in .png or .svg.")
     if base and styles_csv is None:
         raise BadInput("--base needs --attributes STYLES.csv.")
+    if mix and (by is None or prior_sd is not None or model != "bradley_terry"):
+        raise BadInput("--mix needs --by, and neither --prior nor --model.")
     with progress() as bar:
         task = bar.add_task(f"Reading {votes_csv.name}", total=STEPS + (chart is not None))
         also = ("voter", "segment", "weight") if by is None else ("voter", "segment", "weight", by)
@@ -130,6 +136,7 @@ def command(
             ties=ties,
             model=model,
             by=_column(by, votes),
+            mix=_mix(mix, by, votes),
             base=_bases(base),
         )
         bar.update(task, advance=1, description="Fitting")
@@ -158,8 +165,11 @@ def rank(votes: VotesFile, styles: StylesFile | None, wish: Wish) -> Ranking:
     flags += [(flag, None) for flag in (overall.flags if overall is not None else worths.flags if worths else ())]
     if worths is not None and overall is not None:
         flags += [(flag, None) for flag in worths.flags if flag.code not in {old.code for old in overall.flags}]
+    groups, differ, together = _segments(votes, comparisons, attributes, wish)
+    if wish.mix is not None and together is not None:
+        overall = together.poststratified(wish.mix)
+        flags += [(flag, None) for flag in overall.flags if flag.code == "segment_unheard"]
     whole = _standing(votes, np.ones(len(votes), bool), overall, worths, wish.top)
-    groups, differ = _segments(votes, comparisons, attributes, wish)
     for name, standing in (groups or {}).items():
         assert standing.scores is not None
         flags += [(flag, name) for flag in standing.scores.flags]
@@ -218,10 +228,11 @@ def _plainly(comparisons: Comparisons, wish: Wish) -> Scores:
 
 def _segments(
     votes: VotesFile, comparisons: Comparisons, attributes: Attributes | None, wish: Wish
-) -> tuple[dict[str, Standing] | None, Homogeneity | None]:
+) -> tuple[dict[str, Standing] | None, Homogeneity | None, SegmentScores | None]:
     if wish.by is None:
-        return None, None
+        return None, None, None
     column = votes.groups[wish.by]
+    together = None
     if wish.prior_sd is None and wish.model == "bradley_terry":
         together = segments.fit(comparisons, attributes, side=wish.side, ties=wish.ties)
         scores, differ = list(together.of), together.differ
@@ -232,7 +243,7 @@ def _segments(
     return {
         name or "(none)": _standing(votes, column.codes == s, scores[s], None, wish.top)
         for s, name in enumerate(column.names)
-    }, differ
+    }, differ, together  # fmt: skip
 
 
 def _standing(
@@ -321,6 +332,28 @@ def _column(by: str | None, votes: VotesFile) -> str | None:
     if by in REQUIRED or by not in votes.groups:
         raise BadInput(f"{votes.path.name}, line 1: there is no column {by!r} to rank by.")
     return by
+
+
+def _mix(mix: tuple[str, ...], by: str | None, votes: VotesFile) -> tuple[float, ...] | None:
+    """The part of each group of the column, in its order; groups that are not named have none."""
+    if not mix or by is None:
+        return None
+    names = [name or "(none)" for name in votes.groups[by].names]
+    found = dict.fromkeys(names, 0.0)
+    for one in mix:
+        name, sign, part = one.rpartition("=")
+        try:
+            value = float(part)
+        except ValueError:
+            value = -1.0
+        if not sign or not 0.0 <= value < 1e9:
+            raise BadInput(f"--mix is {one!r}; it must be GROUP=PART, the part a number that is not negative.")
+        if name not in found:
+            raise BadInput(f"--mix names {name!r}, but the groups of {by!r} are {', '.join(names[:20])}.")
+        found[name] = value
+    if not any(found.values()):
+        raise BadInput("--mix gives no group any part.")
+    return tuple(found.values())
 
 
 def _bases(base: tuple[str, ...]) -> dict[str, str]:

@@ -189,6 +189,28 @@ def test_segments_are_those_of_the_hierarchical_fit(votes_csv: Path) -> None:
     assert differ["statistic"] == pytest.approx(fitted.differ.statistic)
 
 
+def test_a_mix_weighs_the_segments_whoever_voted_most(votes_csv: Path) -> None:
+    """The whole is then the library's answer for that clientele, and the segments stay as they are."""
+    names = ("north", "south")
+    found = ranked(votes_csv, "--by", "segment", "--mix", "north=3", "--mix", "south=1")
+    fair = segments.fit(read_votes(votes_csv).comparisons(by="segment")).poststratified([3, 1])
+    np.testing.assert_allclose(by_name(found["items"], "strength"), fair.strength)
+    np.testing.assert_allclose(by_name(found["items"], "standard_error"), fair.standard_error)
+    assert "segments weighted" in found["method"]
+    assert found["segments"] == ranked(votes_csv, "--by", "segment")["segments"]
+    for wrong, words in (
+        (["--mix", "nobody=1"], "names 'nobody'"),
+        (["--mix", f"{names[0]}=-1"], "not negative"),
+        (["--mix", names[0]], "GROUP=PART"),
+        (["--mix", f"{names[0]}=nan"], "not negative"),
+        (["--mix", f"{names[0]}=0"], "no group any part"),
+        (["--mix", f"{names[0]}=1", "--prior", "0"], "neither --prior"),
+    ):
+        result = run(votes_csv, "--by", "segment", *wrong)
+        assert (result.exit_code, words in result.output) == (2, True), result.output
+    assert run(votes_csv, "--mix", f"{names[0]}=1").exit_code == 2
+
+
 def test_segments_without_a_prior_stand_alone(votes_csv: Path) -> None:
     told = ranked(votes_csv, "--by", "segment", "--prior", 0)
     comparisons = read_votes(votes_csv).comparisons(by="segment")
