@@ -40,6 +40,7 @@ class OrdersQuery(Wire):
     variety: str = pydantic.Field(default="", max_length=30)
     region: str = pydantic.Field(default="", max_length=40)
     older_than_days: int | Literal[""] = pydantic.Field(default="")
+    player: UUID | Literal[""] = pydantic.Field(default="")
     cursor: Cursor = None
     limit: Limit = 50
 
@@ -241,6 +242,7 @@ async def get_orders(call: Call) -> dict[str, Any]:
             state=OrderState(query.state) if query.state else None,
             variety=query.variety,
             region=query.region.strip(),
+            player_id=query.player or None,
             made_before=call.now - timedelta(days=days) if days != "" else None,
             after=key[0] if key else None,
             limit=query.limit + 1,

@@ -10,7 +10,7 @@ MOVE_KINDS = {
     "programme_return": ("平台预算退回", "Programme returned"),
 }
 MOVE_STATES = {
-    "waiting": ("待复核", "Waits for a second person"),
+    "waiting": ("待复核", "Waiting"),
     "done": ("已完成", "Done"),
     "declined": ("已拒绝", "Declined"),
 }

@@ -21,6 +21,7 @@ async def _page(call: Call, template: str, **values: Any) -> web.Response:
         call,
         template,
         may_change=call.who.may(May.MOVE_PRIZES),
+        may_see_players=call.who.may(May.SEE_PLAYERS),
         may_see_addresses=call.who.may(May.SEE_ADDRESSES),
         states=in_language(ORDER_STATES, english=english),
         damage_states=in_language(DAMAGE_STATES, english=english),
