@@ -113,6 +113,14 @@ def allowance_g(current: Pace, *, promised_g: int, now: datetime, ahead: timedel
     return max(0, ceiling_g - promised_g)
 
 
+def likely_g(live_g: int, *, taken_g: int, ran_out_g: int) -> int:
+    """How many grams of live offers will be taken, at the share of earlier ones that were; all of them at the start.
+
+    Did the gate count an offer in full until it has run out, each hour would fall short by the offers that nobody takes.
+    """
+    return live_g * taken_g // (taken_g + ran_out_g) if taken_g + ran_out_g else live_g
+
+
 def deal_permille(current: Pace, *, promised_g: int, asked_g: int, interval: timedelta, now: datetime) -> int:
     """The share, in permille, of asked-for offers to make in the next interval: the gate for many processes at once.
 

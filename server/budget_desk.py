@@ -162,16 +162,20 @@ class BudgetDesk:
                 if loop.time() - looked_at >= LOOK_EVERY_S:
                     await self.look(passed_s=loop.time() - looked_at)
                     looked_at = loop.time()
-                for budget_id, till in list(self._tills.items()):
-                    self._drop_lapsed(till)
-                    if self._in_demand(till) and till.unoffered_g < self._low_water_g(till):
-                        await self._fill(budget_id, till, at_least_g=self._low_water_g(till))
-                await self._return_lapsed()
+                await self.keep_up()
             except asyncio.CancelledError:
                 raise
             except Exception as error:
                 log.warning("budget_desk_failed", error=type(error).__name__)
                 await asyncio.sleep(LOOK_EVERY_S)
+
+    async def keep_up(self) -> None:
+        """Refill what runs low, and return what lapsed: once."""
+        for budget_id, till in list(self._tills.items()):
+            self._drop_lapsed(till)
+            if self._in_demand(till) and till.unoffered_g < self._low_water_g(till):
+                await self._fill(budget_id, till, at_least_g=self._low_water_g(till))
+        await self._return_lapsed()
 
     async def close(self) -> None:
         """Offer no more, and give back what was never offered. Where that fails it goes back when the blocks lapse."""

@@ -22,7 +22,7 @@ from rewards.budgets import Block, Caps, Rate, Switches, over_alert
 from rewards.days import day_of
 from rewards.economy import Economy
 from rewards.ledger import Account
-from rewards.pacing import Pace, Plan, planned_g
+from rewards.pacing import Pace, Plan, likely_g, planned_g
 from server.stores.db import metadata
 from server.stores.ledger import REFUSE_CHANGE, append_only, keeps, stays
 
@@ -608,7 +608,9 @@ async def report_demand(conn: AsyncConnection, process_id: UUID, told: Sequence[
 
 @dataclass(frozen=True, slots=True)
 class Paced:
-    """A budget to pace: what of it is promised, how much players ask for, and its pace until now, if it had one."""
+    """A budget to pace: what of it will be spent of what was offered so far (grams), how much players ask for, and its
+    pace until now, if it had one.
+    """
 
     budget: Budget
     promised_g: int
@@ -624,9 +626,18 @@ async def paced(conn: AsyncConnection, *, since: datetime) -> list[Paced]:
             _BUDGET_COLUMNS  # noqa: S608
             + """
        , p.begins_at, p.ends_at, p.promised_at_start_g, p.target_g, p.budget_g,
-       coalesce(d.unoffered_g, 0)::bigint as unoffered_g, coalesce(d.asked, 0)::bigint as asked_g_per_minute
+       coalesce(d.unoffered_g, 0)::bigint as unoffered_g, coalesce(d.asked, 0)::bigint as asked_g_per_minute,
+       coalesce(h.held_g, 0)::bigint as held_g, coalesce(w.ran_out_g, 0)::bigint as ran_out_g
 from budgets b
 left join paces p using (budget_id)
+left join (select test_id as budget_id, sum(amount_g) as held_g from grants where state = 'held' group by test_id) h
+     using (budget_id)
+left join (
+    -- What went back although it had been offered: nobody answered in time.
+    select r.budget_id, sum(r.reserved_g - coalesce(r.undealt_g, 0))
+           - (select sum(n.reserved_g) from reserved_days n where n.scope_id = r.budget_id) as ran_out_g
+    from reservations r group by r.budget_id
+) w using (budget_id)
 left join (select budget_id, sum(unoffered_g) as unoffered_g, sum(asked_g_per_minute) as asked
            from demands where at >= :since group by budget_id) d using (budget_id)
 where b.closed_at is null and b.plan_ends_at is not null
@@ -646,8 +657,10 @@ order by b.budget_id
             budget_g=row.budget_g,
         )
         # What lies in blocks is promised, but for what the processes say they have not offered.
-        promised_g = max(budget.settled_g, budget.settled_g + budget.reserved_g - row.unoffered_g)
-        found.append(Paced(budget, promised_g, row.asked_g_per_minute, current))
+        live_g = max(0, budget.reserved_g - row.held_g - row.unoffered_g)
+        spent_g = budget.settled_g + row.held_g
+        expected_g = spent_g + likely_g(live_g, taken_g=spent_g, ran_out_g=max(0, row.ran_out_g))
+        found.append(Paced(budget, expected_g, row.asked_g_per_minute, current))
     return found
 
 
