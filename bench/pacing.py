@@ -153,7 +153,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two hours of the morning's rise")
     parser.add_argument("--votes", type=int, default=24_000, help="what the day's budget pays for")
-    parser.add_argument("--hours", type=int, nargs=2, default=(0, 24), metavar=("FROM", "TO"), help="of the Beijing day")
+    parser.add_argument(
+        "--hours", type=int, nargs=2, default=(0, 24), metavar=("FROM", "TO"), help="of the Beijing day"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, help="write the rows here, one line of JSON")
     arguments = parser.parse_args()

@@ -147,6 +147,8 @@ MOVES: Mapping[tuple[OrderState, OrderState], frozenset[Mover]] = MappingProxyTy
         (_S.ORDERED, _S.BACK_ORDERED): _OFFICE,
         (_S.SHIPPED, _S.DELIVERED): _ROAD,
         (_S.SHIPPED, _S.FAILED): _ROAD,
+        (_S.FAILED, _S.SHIPPED): _ROAD,  # carriers try again
+        (_S.FAILED, _S.DELIVERED): _ROAD,
         (_S.FAILED, _S.ADDRESS_NEEDED): _OFFICE,
         (_S.FAILED, _S.PENDING): _OFFICE,
         (_S.FAILED, _S.COMPENSATED): _OFFICE,

@@ -19,6 +19,8 @@ async def accept_invitation(
     Raises `OwnInvitation`, `InvitedBefore`, `TooManyInvitations`, `RewardsSwitchedOff`.
     """
     budget_rules.must_be_on(await budgets.switches_now(conn), kind=INVITE.code)
+    # Held still, so that friends who come at the same moment are counted one after the other.
+    await players.lock(conn, inviter_id)
     if await players.find(conn, inviter_id) is None:
         return None
     invitation = INVITE.invitation(

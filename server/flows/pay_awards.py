@@ -31,11 +31,14 @@ async def pay_awards(
     """Put awards on record and pay them, with the transfers that belong `together` with them; returns the new ones.
 
     A fact that was awarded before is left out. All transfers go in one statement, so that all accounts are locked in
-    one order. When the programme's budget is short, the awards stay on record as owed (`server.jobs.pay_owed_awards`).
+    one order. When the programme's budget is short, or a kind is switched off, the awards stay on record as owed: they
+    are paid when there are grams again, or when the switch is on again (`server.jobs.pay_owed_awards`).
     Raises what posting `together` raises.
     """
     fresh = await farm.record_awards(conn, earned, now=now) if earned else []
-    await pay_recorded(conn, fresh, together=together, economy=economy, now=now)
+    off = (await budgets.switches_now(conn)).kinds if fresh else frozenset()
+    payable = [award for award in fresh if award.kind not in off]
+    await pay_recorded(conn, payable, together=together, economy=economy, now=now)
     return fresh
 
 
@@ -62,11 +65,11 @@ async def _todays_funding(conn: AsyncConnection, *, economy: Economy, now: datet
     """The transfer that fills the programme's budget up for the day, nothing when that was done already.
 
     Filling it up to one day's figure, once a day, is the day's cap: more than that is never given on one day, unless
-    an operator moves more into the budget.
+    an operator moves more into the budget. A day on which it is full already is over with that: else what is given of
+    yesterday's grams would be filled up again, and the day would give twice.
     """
-    out_biz_no = f"{PROGRAMME}:{day_of(now)}"
-    left_g = await ledger.balance(conn, books.programme_budget(PROGRAMME))
-    if left_g >= economy.programme_day_g or await ledger.find_fact(conn, Reason.PROGRAMME_FUNDED, out_biz_no):
+    day = day_of(now)
+    if await budgets.programme_day_open(conn, day):
         return ()
     await budgets.open_budget(
         conn,
@@ -79,16 +82,19 @@ async def _todays_funding(conn: AsyncConnection, *, economy: Economy, now: datet
     )
     budget = await budgets.lock(conn, PROGRAMME)
     assert budget is not None
-    amount_g = economy.programme_day_g - budget.left_g
     # Another process may have done it while this one waited for the lock.
-    if amount_g <= 0 or await ledger.find_fact(conn, Reason.PROGRAMME_FUNDED, out_biz_no):
+    if await budgets.programme_day_open(conn, day):
+        return ()
+    amount_g = max(0, economy.programme_day_g - budget.left_g)
+    await budgets.open_programme_day(conn, day, left_g=budget.left_g, funded_g=amount_g)
+    if amount_g == 0:
         return ()
     await budgets.count_purchase(conn, PROGRAMME, paid_fen=0, bought_g=amount_g)
     return (
         Transfer(
             id=uuid7(),
             reason=Reason.PROGRAMME_FUNDED,
-            out_biz_no=out_biz_no,
+            out_biz_no=f"{PROGRAMME}:{day}",
             debit=books.ISSUANCE,
             credit=budget.account,
             amount=amount_g,

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from server.figures import EconomyNow
 from server.flows.pay_awards import pay_recorded
-from server.stores import farm
+from server.stores import budgets, farm
 from server.stores.db import AsyncEngine, transaction
 
 BATCH = 100
@@ -20,11 +20,12 @@ class PayOwedAwards:
         self._economy = economy
 
     async def run(self, now: datetime) -> int:
-        """Pay what the budget has; returns how many awards were paid."""
+        """Pay what the budget has, of the kinds that are not switched off; returns how many awards were paid."""
         paid, batch = 0, BATCH
         while True:
             async with transaction(self._engine) as conn:
-                owed = await farm.lock_owed(conn, limit=batch)
+                off = (await budgets.switches_now(conn)).kinds
+                owed = await farm.lock_owed(conn, limit=batch, except_kinds=off)
                 if not owed:
                     return paid
                 done = await pay_recorded(conn, owed, economy=self._economy(), now=now)

@@ -76,6 +76,16 @@ sa.Index(
     "ix_reservations_open_budget_id", reservations.c.budget_id, postgresql_where=reservations.c.released_at.is_(None)
 )
 
+programme_days = sa.Table(
+    "programme_days",
+    metadata,
+    # That the programme's budget was filled up on this day: once, and with nothing where it was full.
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("left_g", sa.BigInteger, nullable=False),
+    sa.Column("funded_g", sa.BigInteger, nullable=False),
+    sa.CheckConstraint("funded_g >= 0", name="funded_not_negative"),
+)
+
 caps = sa.Table(
     "caps",
     metadata,
@@ -139,7 +149,7 @@ switches = sa.Table(
 
 DDL = (
     REFUSE_CHANGE,
-    append_only("switches"),
+    *map(append_only, ("switches", "programme_days")),
     *map(stays, ("budgets", "reservations", "reserved_days")),
     # What was agreed at the launch stays, and what was counted of the books never becomes less.
     keeps(
@@ -275,6 +285,16 @@ async def open_budget(
         )
         .on_conflict_do_nothing()
     )
+
+
+async def programme_day_open(conn: AsyncConnection, day: date) -> bool:
+    """Whether the programme's budget was filled up for this day already."""
+    return bool(await conn.scalar(sa.select(sa.exists().where(programme_days.c.day == day))))
+
+
+async def open_programme_day(conn: AsyncConnection, day: date, *, left_g: int, funded_g: int) -> None:
+    """Write that it was. The caller holds the budget's lock, and has seen that it had not been."""
+    await conn.execute(sa.insert(programme_days).values(day=day, left_g=left_g, funded_g=funded_g))
 
 
 async def count_purchase(conn: AsyncConnection, budget_id: UUID, *, paid_fen: int, bought_g: int) -> None:

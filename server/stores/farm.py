@@ -8,7 +8,7 @@ twice: its fact is its primary key. One harvest twice: only an unharvested membe
 Grams move by transfers alone (server.stores.ledger); `applied_g` here is how far the tree has grown, which never falls.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
@@ -535,11 +535,11 @@ where a.kind = t.kind and a.fact = t.fact and a.transfer_id is null
     )
 
 
-async def lock_owed(conn: AsyncConnection, *, limit: int) -> list[Award]:
+async def lock_owed(conn: AsyncConnection, *, limit: int, except_kinds: Iterable[str] = ()) -> list[Award]:
     """Awards that are owed, oldest first, locked; those that another worker is paying are left out."""
     rows = await conn.execute(
         sa.select(awards)
-        .where(awards.c.transfer_id.is_(None))
+        .where(awards.c.transfer_id.is_(None), awards.c.kind.notin_(list(except_kinds)))
         .order_by(awards.c.earned_at, awards.c.fact)
         .limit(limit)
         .with_for_update(skip_locked=True)

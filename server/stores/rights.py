@@ -22,6 +22,7 @@ FACTS = (
     "audit_lines",
     "seals",
     "switches",
+    "programme_days",
     "verdicts",
     "segment_versions",
     "alarm_events",

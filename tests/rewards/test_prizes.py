@@ -267,6 +267,12 @@ def test_the_same_row_again_changes_nothing_and_a_skipped_step_is_made_up_for():
         assert prizes.carried(delivered, a_row(target, order), now=NOON) == (delivered, RowResult.UNCHANGED)
 
 
+def test_a_carrier_that_failed_may_try_again():
+    order = an_order(S.FAILED)
+    for target in (S.SHIPPED, S.DELIVERED):
+        assert prizes.carried(order, a_row(target, order), now=NOON)[0].state is target
+
+
 def test_a_row_for_an_order_that_was_never_sent_is_refused():
     with pytest.raises(NotThisMove):
         prizes.carried(an_order(S.PENDING), a_row(S.DELIVERED, an_order()), now=NOON)

@@ -241,6 +241,29 @@ async def test_the_forecast_is_made_of_the_players_own_week(service: Service) ->
 # --- awards ---------------------------------------------------------------------------------------
 
 
+async def test_a_kind_that_is_switched_off_is_earned_and_paid_when_it_is_on_again(service: Service) -> None:
+    """A streak that was begun is a promise: switched off in between, its bonus waits, and nothing else does."""
+    phone = await service.phone()
+    words = {"scope": "kind", "target": "streak", "why": "a leak", "who": "operator"}
+    job = PayOwedAwards(service.engine, lambda: service.shell.economy)
+    for day in range(7):
+        if day == 6:
+            async with transaction(service.engine) as conn:
+                await budgets.switch(conn, **words, stops=True, now=service.clock())
+        assert (await phone.call("POST", "/v1/farm/claims"))[0] == 200
+        seen = await view(phone)
+        service.clock.forward(days=1)
+        await phone.log_in()
+    assert (seen["available_g"], seen["fertilizer"]["owed_g"]) == (7 * 30, 100)
+    assert await job.run(service.clock()) == 0
+    async with transaction(service.engine) as conn:
+        await budgets.switch(conn, **words, stops=False, now=service.clock())
+    assert await job.run(service.clock()) == 1
+    seen = await view(phone)
+    assert (seen["available_g"], seen["fertilizer"]["owed_g"]) == (7 * 30 + 100, 0)
+    assert await broken_laws(service) == {}
+
+
 async def test_what_the_programme_cannot_pay_today_is_owed_and_paid_later(database: str, tmp_path: Path) -> None:
     async with an_orchard(database, tmp_path, programme_day_g=40) as service:
         phone, late = await service.phone(), await service.phone("晚到")
@@ -255,6 +278,30 @@ async def test_what_the_programme_cannot_pay_today_is_owed_and_paid_later(databa
         seen = await view(late)
         assert (seen["available_g"], seen["fertilizer"]["owed_g"]) == (30, 0)
         assert await broken_laws(service) == {}
+
+
+async def test_a_day_gives_its_figure_and_not_what_was_left_of_yesterday_besides(database: str, tmp_path: Path) -> None:
+    """Yesterday's 40 g were not spent (45 g were owed, and that is more); today 40 g are given, and not 70."""
+    async with an_orchard(database, tmp_path, programme_day_g=40) as service:
+        rich, *others = [await service.phone(name) for name in ("一", "二", "三")]
+        await give(service, rich, 45)
+        assert (await view(rich))["fertilizer"]["owed_g"] == 45
+        service.clock.forward(days=1)
+        for phone in others:
+            await phone.log_in()
+            assert (await phone.call("POST", "/v1/farm/claims"))[0] == 200
+        assert [(await view(phone))["available_g"] for phone in others] == [30, 0]
+        assert await broken_laws(service) == {}
+
+
+async def test_thirty_friends_at_once_are_ten_invitations(service: Service) -> None:
+    """The limit is kept on the sum, whoever comes at the same moment."""
+    inviter = await service.phone("邀请人")
+    friends = [await service.phone(f"朋友{number}") for number in range(30)]
+    body = {"inviter_id": inviter.player["player_id"]}
+    replies = await asyncio.gather(*(phone.call("POST", "/v1/farm/invitations", body) for phone in friends))
+    assert sorted(status for status, _ in replies) == [201] * 10 + [409] * 20
+    assert (await view(inviter))["tasks"][-1]["progress"] == 10
 
 
 async def test_racing_payments_of_one_fact_pay_it_once(service: Service) -> None:

@@ -191,6 +191,10 @@ async def test_a_block_that_promised_too_much_is_named_and_keeps_nobody_else_wai
     found = await keeping.broken_laws()
     assert [row["block_id"] for row in found.pop("block_covers_its_promises")] == [broken.id]
     assert found == {}
+    # Nor does its release keep those waiting that are due after it.
+    assert await ReleaseBlocks(keeping.engine).run(max(sound.releasable_at, broken.releasable_at)) == 2
+    assert await keeping.balance(books.reservation(sound.id)) == 0
+    assert await keeping.balance(books.reservation(broken.id)) == 100
 
 
 # --- everything at once, by chance -------------------------------------------------------------------

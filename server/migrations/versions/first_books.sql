@@ -365,6 +365,14 @@ CREATE TABLE prize_stock (
     CONSTRAINT ck_prize_stock_week_is_iso CHECK (week ~ '^[0-9]{4}-W[0-9]{2}$')
 );
 
+CREATE TABLE programme_days (
+    day DATE NOT NULL,
+    left_g BIGINT NOT NULL,
+    funded_g BIGINT NOT NULL,
+    CONSTRAINT pk_programme_days PRIMARY KEY (day),
+    CONSTRAINT ck_programme_days_funded_not_negative CHECK (funded_g >= 0)
+);
+
 CREATE TABLE reserved_days (
     scope_id UUID NOT NULL,
     day DATE NOT NULL,
@@ -1122,6 +1130,9 @@ create or replace trigger audit_lines_append_only before update or delete or tru
     for each statement execute function refuse_change();
 
 create or replace trigger switches_append_only before update or delete or truncate on switches
+    for each statement execute function refuse_change();
+
+create or replace trigger programme_days_append_only before update or delete or truncate on programme_days
     for each statement execute function refuse_change();
 
 create or replace trigger budgets_stay before delete or truncate on budgets
