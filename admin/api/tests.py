@@ -21,7 +21,7 @@ from game.progress import progress, votes_per_day
 from game.style_test import Style, StyleTest, TestState
 from server.edge.problems import Problem
 from server.edge.serve import refuse_zero
-from server.edge.wire import REQUEST_ID, Call, Reply, Route, Wire, parsed, rfc3339, wants_english
+from server.edge.wire import REQUEST_ID, Call, Reply, Route, Wire, parsed, parts_of, rfc3339, wants_english
 from server.files.test_folder import read_test_zip
 from server.flows.check_list import check_list
 from server.flows.draft_test import add_style, create_draft, edit_draft, edit_style, own_attributes, remove_style
@@ -450,7 +450,7 @@ async def _upload(call: Call) -> tuple[bytes, str, StyleBody]:
     name = "picture"
     body: StyleBody | None = None
     try:
-        reader = await request.multipart()
+        reader = await parts_of(request)
         while (part := await reader.next()) is not None:
             if not isinstance(part, BodyPartReader):
                 raise Problem("not_multipart")
@@ -725,7 +725,7 @@ ROUTES = (
     Route(method="DELETE", path=TEST_PATH, handler=delete_test, summary="Delete a draft", auth=OWN, status=204,
           problems=(401, 403, 404, 409, 503)),
     Route(method="POST", path=f"{TEST_PATH}/styles", handler=post_styles, summary="Add a style", auth=OWN, body=StyleUpload,
-          multipart=True, reply=StyleReply, status=201, problems=_WRITE),
+          multipart=True, reply=StyleReply, status=201, problems=_WRITE, idempotent=True),
     Route(method="PATCH", path=TEST_PATH + "/styles/{style_id}", handler=patch_style, summary="Change a style",
           auth=OWN, body=StylePatch, reply=TestReply, problems=_WRITE, idempotent=True),
     Route(method="DELETE", path=TEST_PATH + "/styles/{style_id}", handler=delete_style, summary="Remove a style", auth=OWN,

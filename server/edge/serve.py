@@ -14,7 +14,17 @@ from aiohttp import web
 from prometheus_client import Counter
 
 from server.edge.problems import Problem, problem_of
-from server.edge.wire import REQUEST_ID, Call, Route, json_bytes, problem_response, read_body, read_query
+from server.edge.wire import (
+    REQUEST_ID,
+    WHOLE_BODY,
+    Call,
+    Route,
+    json_bytes,
+    problem_response,
+    read_body,
+    read_query,
+    without_boundary,
+)
 from server.metrics import Metrics
 from server.stores import idempotency
 from server.stores.db import is_away, transaction
@@ -120,7 +130,11 @@ async def _once(call: Call, route: Route) -> web.StreamResponse:
     if not _KEY.match(key):
         raise Problem("idempotency_key_invalid")
     owner = owner_of(call.who)
-    told = f"{route.method} {call.request.rel_url}\n".encode() + await call.request.read()
+    data = await call.request.read()
+    if route.multipart:
+        call.request[WHOLE_BODY] = data
+        data = without_boundary(call.request, data)
+    told = f"{route.method} {call.request.rel_url}\n".encode() + data
     digest = hashlib.sha256(told).digest()
     async with transaction(call.shell.engine) as conn:
         known = await idempotency.claim(conn, owner, key, digest, call.now)

@@ -1,22 +1,29 @@
 """How a call comes in and an answer goes out: routes, bodies, and problems as application/problem+json (RFC 9457)."""
 
+import asyncio
 import dataclasses
+import re
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import aiohttp
 import msgspec
 import pydantic
 from aiohttp import web
+from aiohttp.base_protocol import BaseProtocol
 
 from server.edge.problems import Problem
 
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
+# A multipart body that was read as a whole before its handler came to it.
+WHOLE_BODY: web.RequestKey[bytes] = web.RequestKey("whole_body", bytes)
 MAX_BODY_BYTES = 256 * 1024
+_BOUNDARY = re.compile(r'boundary="?([^";]+)')
 
 
 class Wire(pydantic.BaseModel):
@@ -131,6 +138,23 @@ def problem_response(request: web.Request, problem: Problem) -> web.Response:
     if problem.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return web.Response(body=json_bytes(body), status=problem.status, content_type=PROBLEM_JSON, headers=headers)
+
+
+async def parts_of(request: web.Request) -> aiohttp.MultipartReader:
+    """The parts of a multipart body, whether or not it was read before. Raises ValueError where it is none."""
+    if WHOLE_BODY not in request:
+        return await request.multipart()
+    loop = asyncio.get_running_loop()
+    stream = aiohttp.StreamReader(BaseProtocol(loop), 2**16, loop=loop)
+    stream.feed_data(request[WHOLE_BODY])
+    stream.feed_eof()
+    return aiohttp.MultipartReader(request.headers, stream)
+
+
+def without_boundary(request: web.Request, data: bytes) -> bytes:
+    """A multipart body without the boundary, which is another one each time the same thing is sent."""
+    found = _BOUNDARY.search(request.headers.get("Content-Type", ""))
+    return data.replace(found.group(1).encode(), b"") if found else data
 
 
 async def read_body(request: web.Request, model: type[pydantic.BaseModel], max_bytes: int) -> pydantic.BaseModel:
