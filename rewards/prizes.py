@@ -201,6 +201,18 @@ def holds_stock(state: OrderState) -> bool:
     return state in (_S.ADDRESS_NEEDED, _S.PENDING)
 
 
+def without_box(order: FulfilmentOrder) -> FulfilmentOrder:
+    """The same order with no box set aside for it."""
+    return replace(order, stock_region=None, stock_week=None)
+
+
+def box_kept_until(order: FulfilmentOrder, economy: Economy) -> datetime | None:
+    """Until when a box is set aside for an order that waits for its address; None where none is, or none needs to be."""
+    if order.state is not OrderState.ADDRESS_NEEDED or order.stock_week is None:
+        return None
+    return order.moved_at + timedelta(days=economy.address_wanted_days)
+
+
 def substitute(order: FulfilmentOrder, *, chosen: str, offered: tuple[Variety, ...]) -> FulfilmentOrder:
     """A back-ordered order for another variety that was offered. Raises `NotThisMove` and `NotASubstitute`."""
     if order.state is not OrderState.BACK_ORDERED:

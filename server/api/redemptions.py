@@ -9,7 +9,7 @@ from uuid import UUID
 import pydantic
 
 from rewards.economy import Economy
-from rewards.prizes import DAMAGE_TEXT_MOST, Address, DamageReport, FulfilmentOrder, OrderState
+from rewards.prizes import DAMAGE_TEXT_MOST, Address, DamageReport, FulfilmentOrder, OrderState, box_kept_until
 from server.api.farm import NameReply, VarietyReply, variety_name
 from server.edge.problems import Problem
 from server.edge.wire import Reply, Route, Wire, wants_english
@@ -88,7 +88,10 @@ class DamageReply(Reply):
 
 
 class RedemptionReply(Reply):
-    """One box of fruit on its way. Only GET tells the address; `address_given` says whether there is one."""
+    """One box of fruit on its way. Only GET tells the address; `address_given` says whether there is one.
+
+    `box_kept_until`: the box that is set aside waits so long for an address; later the first free one is taken.
+    """
 
     redemption_id: UUID
     variety: str
@@ -100,6 +103,7 @@ class RedemptionReply(Reply):
     address_given: bool
     address: AddressReply | None
     address_editable: bool
+    box_kept_until: datetime | None
     carrier: str | None
     tracking_no: str | None
     delivered_at: datetime | None
@@ -231,6 +235,7 @@ async def _redemption(conn: Any, call: Any, order: FulfilmentOrder, *, with_addr
         address_given=sealed is not None,
         address=address,
         address_editable=order.state in (OrderState.ADDRESS_NEEDED, OrderState.PENDING, OrderState.BACK_ORDERED),
+        box_kept_until=box_kept_until(order, economy),
         carrier=order.carrier,
         tracking_no=order.tracking_no,
         delivered_at=order.delivered_at,

@@ -13,6 +13,7 @@ from server.jobs.expire_addresses import ExpireAddresses
 from server.jobs.expire_fertilizer import ExpireFertilizer
 from server.jobs.fill_back_orders import FillBackOrders
 from server.jobs.forget_old_data import ForgetOldData
+from server.jobs.free_boxes import FreeBoxes
 from server.jobs.measure_prizes import MeasurePrizes
 from server.jobs.measure_programme import MeasureProgramme
 from server.jobs.pace_budgets import PaceBudgets
@@ -63,6 +64,7 @@ def jobs_of(shell: Shell) -> list[Job]:
         (CheckContent(engine, economy, looks_of(shell.config, shell.platforms.alipay, shell.platforms.wechat)), 2.0),
         (PayOwedAwards(engine, economy), 60.0),
         (VestInvitations(engine, economy), 60.0),
+        (FreeBoxes(engine, economy), 3600.0),
         (FillBackOrders(engine, economy), 60.0),
         (MeasurePrizes(engine), 300.0),
         (MeasureProgramme(engine, economy, shell.metrics.registry), 30.0),

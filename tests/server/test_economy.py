@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -91,4 +92,8 @@ async def test_the_numbers_are_those_of_the_books(database: str, tmp_path: Path)
         registry = CollectorRegistry()
         await MeasureProgramme(service.engine, lambda: SMALL, registry).run(service.clock())
         assert registry.get_sample_value("xuankuan_programme_liability_fen") == seen.liability_fen
+        for name, value in asdict(seen).items():
+            gauge = registry.get_sample_value(f"xuankuan_programme_{name}")
+            assert gauge is not None
+            assert math.isnan(gauge) if value is None else gauge == value, name
         assert math.isnan(registry.get_sample_value("xuankuan_programme_cost_per_vote_millifen") or 0)

@@ -21,6 +21,7 @@ from server.flows.import_carrier_file import ImportedRow, import_carrier_file
 from server.ids import uuid7
 from server.jobs.expire_addresses import ExpireAddresses
 from server.jobs.fill_back_orders import FillBackOrders
+from server.jobs.free_boxes import FreeBoxes
 from server.secrets import SealBroken, Vault
 from server.stores import ledger, prizes
 from server.stores.db import transaction
@@ -155,6 +156,26 @@ async def test_stock_is_never_set_below_what_is_promised(orchard: Service) -> No
         [shelf] = await prizes.stock_from(conn, "2000-W01")
         assert not await prizes.set_stock(conn, variety=shelf.variety, region=shelf.region, week=shelf.week, boxes=0)
         assert await prizes.stock_from(conn, "2000-W01") == [shelf]
+
+
+async def test_a_box_waits_thirty_days_for_an_address_and_the_order_for_ever(orchard: Service) -> None:
+    await stock(orchard, 1)
+    slow, quick = await orchard.phone("慢"), await orchard.phone("快")
+    first = await a_harvest(orchard, slow)
+    assert (await the_redemption(slow))["box_kept_until"] is not None
+    job = FreeBoxes(orchard.engine, lambda: SMALL)
+    orchard.clock.forward(days=29)
+    assert await job.run(orchard.clock()) == 0
+    orchard.clock.forward(days=2)
+    assert [await job.run(orchard.clock()) for _ in range(2)] == [1, 0]
+    await stock(orchard, 1)
+    for phone in (slow, quick):
+        await phone.log_in()
+    assert (await the_redemption(slow))["state"] == "address_needed"
+    second = await a_harvest(orchard, quick)
+    assert (await send_address(quick, second))[1]["state"] == "pending"
+    assert (await send_address(slow, first))[1]["state"] == "back_ordered"
+    assert await broken_laws(orchard) == {}
 
 
 async def test_when_stock_runs_out_a_substitute_is_offered(orchard: Service) -> None:
