@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, status_code_conformance
 
-from admin.api import MONEY, WATCH
+from admin.api import MONEY, PEOPLE, WATCH
 from admin.app import admin_app
-from admin.roles import Role
+from admin.console.pages import COOKIE
+from admin.roles import OPERATOR_ROLES, Role
 from admin.shell import admin_shell
 from rewards.days import day_of
 from rewards.prizes import week_of
@@ -33,9 +34,11 @@ KEY = "xk-an-operator"
 
 
 @pytest.fixture(scope="module")
-def served(module_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[str, str]]]:
-    """(address, ids of what is there) of a door that listens, in a loop of its own."""
-    ready: list[tuple[str, dict[str, str]]] = []
+def served(
+    module_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, dict[str, str], dict[str, str]]]:
+    """(address, ids of what is there, a person's headers) of a door that listens, in a loop of its own."""
+    ready: list[tuple[str, dict[str, str], dict[str, str]]] = []
     up, down = threading.Event(), threading.Event()
 
     async def serve(folder: Path) -> None:
@@ -44,7 +47,10 @@ def served(module_database: str, tmp_path_factory: pytest.TempPathFactory) -> It
             listening(admin_app(shell), "127.0.0.1", 0) as port,
         ):
             async with open_door(shell, f"http://127.0.0.1:{port}") as door:
-                ready.append((f"http://127.0.0.1:{port}", await _filled(door)))
+                known = await _filled(door)
+                person = await door.signed_in(await door.operator(*OPERATOR_ROLES))
+                session = {"Cookie": f"{COOKIE}={person.cookie}", "X-CSRF-Token": person.csrf}
+                ready.append((f"http://127.0.0.1:{port}", known, session))
             up.set()
             await asyncio.to_thread(down.wait)
 
@@ -77,12 +83,13 @@ def schema(served):
     return schemathesis.openapi.from_url(f"{served[0]}/openapi.json")
 
 
-@pytest.mark.parametrize("route", [*MONEY, *WATCH], ids=lambda route: route.name)
+@pytest.mark.parametrize("route", [*MONEY, *PEOPLE, *WATCH], ids=lambda route: route.name)
 def test_no_call_finds_a_bug_or_an_answer_that_is_not_documented(route, served, schema):
     """Made-up bodies, queries and paths, on what is there and on what is not: never 5xx, never an unlisted status."""
-    _, known = served
+    _, known, session = served
     operation = schema[route.path][route.method]
-    headers = {"Authorization": f"Bearer {KEY}"}
+    # Much about people wants a person, with a session.
+    headers = session if route in PEOPLE else {"Authorization": f"Bearer {KEY}"}
     tried = 0
 
     @settings(max_examples=EXAMPLES, deadline=None, database=None, derandomize=True,
