@@ -39,6 +39,8 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 8080
     admin_port: int = 8081
+    # Health and metrics of the worker; 0 for none.
+    worker_port: int = 0
     public_url: str = ""
     ticket_keys: Mapping[int, bytes] = field(default_factory=dict, repr=False)
     token_keys: Mapping[int, bytes] = field(default_factory=dict, repr=False)
@@ -83,6 +85,7 @@ class Config:
             "host": env.get("XUANKUAN_HOST", "127.0.0.1"),
             "port": _whole(env, "XUANKUAN_PORT", 8080),
             "admin_port": _whole(env, "XUANKUAN_ADMIN_PORT", 8081),
+            "worker_port": _whole(env, "XUANKUAN_WORKER_PORT", 0),
             "public_url": env.get("XUANKUAN_PUBLIC_URL", ""),
             "ticket_keys": _keys(env, "XUANKUAN_TICKET_KEYS", SAMPLE_TICKET_KEY, demo=demo),
             "token_keys": _keys(env, "XUANKUAN_TOKEN_KEYS", SAMPLE_TOKEN_KEY, demo=demo),

@@ -16,11 +16,16 @@ from structlog.tracebacks import ExceptionDictTransformer
 from server.app import player_app, settle_memory, shell_of
 from server.commands import BadInput, the_database
 from server.config import Config, ConfigRefused
+from server.edge.health import health_routes
+from server.edge.openapi import document
+from server.edge.serve import mount, unknown_is_a_problem
+from server.edge.wire import Route
 from server.jobs.all import jobs_of
 from server.migrations import state, upgrade
 from server.ports import Shell
 from server.stores.db import engine_from
 from server.stores.rights import as_service
+from server.tracing import name_the_call
 from server.worker import Worker
 
 log = structlog.get_logger()
@@ -31,6 +36,7 @@ def configure_logging(*, level: str = "info") -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            name_the_call,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             # Without the values of variables: a traceback tells where, never whose data.
@@ -103,6 +109,23 @@ async def working(shell: Shell) -> AsyncIterator[None]:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await engine.dispose()
+
+
+@contextlib.asynccontextmanager
+async def watched(shell: Shell) -> AsyncIterator[int | None]:
+    """The worker's own address for machines: health and metrics, nothing else; yields its port, None without one."""
+    if not shell.config.worker_port:
+        yield None
+        return
+    app = web.Application(middlewares=[unknown_is_a_problem])
+    routes = health_routes(document("选款 worker", (), bearer=False))
+
+    async def nobody(_: web.Request, __: Route) -> None:
+        return None
+
+    mount(app, routes, shell, nobody, shell.metrics)
+    async with listening(app, shell.config.host, shell.config.worker_port) as port:
+        yield port
 
 
 async def until_told() -> None:

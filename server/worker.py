@@ -12,6 +12,7 @@ from server.metrics import Metrics
 from server.ports import Clock
 from server.stores import health
 from server.stores.db import AsyncEngine, is_away, transaction
+from server.tracing import TRACER
 
 log = structlog.get_logger()
 
@@ -54,7 +55,8 @@ class Worker:
         failure = None
         done = 0
         try:
-            done = await job.run(self._clock())
+            with TRACER.span(f"job {job.name}"):
+                done = await job.run(self._clock())
         except asyncio.CancelledError:
             raise
         except Exception as error:

@@ -5,7 +5,7 @@ import click
 from server.app import shell_of
 from server.commands import BadInput
 from server.config import Config, ConfigRefused
-from server.running import configure_logging, database_of, migrated, run, until_told, working
+from server.running import configure_logging, database_of, migrated, run, until_told, watched, working
 
 
 @click.command()
@@ -22,6 +22,6 @@ def command() -> None:
 
 async def _work(config: Config) -> None:
     config = await migrated(config)
-    async with shell_of(config) as shell, working(shell):
+    async with shell_of(config) as shell, working(shell), watched(shell):
         click.echo("The worker runs (stop with Ctrl-C)", err=True)
         await until_told()

@@ -4,6 +4,7 @@ from typing import Any
 
 from aiohttp import web
 
+from server.alarms import MachineThresholds, allowed_s
 from server.edge.wire import Reply, Route, json_bytes
 from server.stores import health
 from server.stores.db import reading
@@ -16,11 +17,16 @@ class LiveReply(Reply):
 
 
 class ReadyReply(Reply):
-    """The process can serve; `jobs` tells how many seconds ago each background job last ended well."""
+    """The process can serve.
+
+    `jobs`: how many seconds ago each background job last ended well; `late`: of those that are late, by how many
+    seconds (a job is late after three of its own pauses, and not before a minute).
+    """
 
     status: str
     database: bool
     jobs: dict[str, float]
+    late: dict[str, float]
 
 
 async def get_live(_: Any) -> dict[str, str]:
@@ -31,8 +37,16 @@ async def get_live(_: Any) -> dict[str, str]:
 async def get_ready(call: Any) -> dict[str, Any]:
     """The database answers, too; and how late each job is."""
     async with reading(call.shell.engine) as conn:
-        jobs = await health.job_ages_s(conn, call.now)
-    return {"status": "ready", "database": True, "jobs": jobs}
+        seen = await health.jobs_seen(conn, call.now)
+    ages = {job.name: job.age_s for job in seen if job.age_s is not None}
+    usual = MachineThresholds()
+    late = {job.name: ages[job.name] - allowed_s(job.every_s, usual) for job in seen if job.name in ages}
+    return {
+        "status": "ready",
+        "database": True,
+        "jobs": {name: round(age_s, 1) for name, age_s in ages.items()},
+        "late": {name: round(by_s, 1) for name, by_s in late.items() if by_s > 0},
+    }
 
 
 async def get_metrics(call: Any) -> web.Response:

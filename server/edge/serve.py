@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import Counter
 
+from server import tracing
 from server.edge.problems import Problem, problem_of
 from server.edge.wire import (
     REQUEST_ID,
@@ -28,6 +29,7 @@ from server.edge.wire import (
 from server.metrics import Metrics
 from server.stores import idempotency
 from server.stores.db import is_away, transaction
+from server.tracing import TRACER
 
 log = structlog.get_logger()
 
@@ -81,6 +83,13 @@ def endpoint(
     async def answer(request: web.Request) -> web.StreamResponse:
         started = time.perf_counter()
         request[REQUEST_ID] = request_id_of(request)
+        tracing.serve(request[REQUEST_ID])
+        if TRACER.on:
+            with TRACER.span(label, request_id=request[REQUEST_ID]):
+                return await served(request, started)
+        return await served(request, started)
+
+    async def served(request: web.Request, started: float) -> web.StreamResponse:
         try:
             who = await authenticate(request, route)
             model = None if route.multipart else route.body

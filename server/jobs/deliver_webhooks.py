@@ -94,8 +94,13 @@ class DeliverWebhooks:
         dead = not good and delivery.attempts > len(DELAYS_S)
         state = "delivered" if good else "dead" if dead else "waiting"
         delay_s = DELAYS_S[min(delivery.attempts, len(DELAYS_S)) - 1]
+        said = {"delivery": str(delivery.delivery_id), "webhook_event": delivery.event, "status": status}
+        if delivery.request_id:
+            said["request_id"] = delivery.request_id
         if dead:
-            log.warning("webhook_dead", delivery=str(delivery.delivery_id), status=status)
+            log.warning("webhook_dead", **said)
+        else:
+            log.info("webhook_delivered" if good else "webhook_waits", **said)
         async with transaction(self._engine) as conn:
             await webhooks.settle(
                 conn,

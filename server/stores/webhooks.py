@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server import tracing
 from server.ids import uuid7
 from server.stores.db import metadata
 
@@ -37,6 +38,8 @@ deliveries = sa.Table(
     sa.Column("webhook_id", sa.Uuid, sa.ForeignKey("webhooks.webhook_id", ondelete="CASCADE"), nullable=False),
     sa.Column("event", sa.Text, nullable=False),
     sa.Column("body", JSONB, nullable=False),
+    # Of the call that caused it, so that a line of the worker's log leads back to it.
+    sa.Column("request_id", sa.Text, nullable=False, server_default=""),
     sa.Column("state", sa.Text, nullable=False, server_default="waiting"),
     sa.Column("attempts", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Column("next_at", sa.DateTime(timezone=True), nullable=False),
@@ -76,6 +79,7 @@ class Delivery:
     last_status: int | None
     last_error: str | None
     created_at: datetime
+    request_id: str = ""
 
 
 _WEBHOOK = (
@@ -84,7 +88,7 @@ _WEBHOOK = (
 _DELIVERY = (
     deliveries.c.delivery_id, deliveries.c.webhook_id, deliveries.c.event, deliveries.c.body, deliveries.c.state,
     deliveries.c.attempts, deliveries.c.next_at, deliveries.c.last_status, deliveries.c.last_error,
-    deliveries.c.created_at,
+    deliveries.c.created_at, deliveries.c.request_id,
 )  # fmt: skip
 
 
@@ -148,7 +152,7 @@ async def announce(
             body = {"id": str(delivery_id), "event": event, "at": now.isoformat(), "data": dict(data)}
             rows.append(
                 {"delivery_id": delivery_id, "webhook_id": each.webhook_id, "event": event, "body": body,
-                 "next_at": now, "created_at": now}
+                 "next_at": now, "created_at": now, "request_id": tracing.request_id()}
             )  # fmt: skip
         await conn.execute(sa.insert(deliveries), rows)
     return len(wanted)

@@ -928,6 +928,7 @@ CREATE TABLE webhook_deliveries (
     webhook_id UUID NOT NULL,
     event TEXT NOT NULL,
     body JSONB NOT NULL,
+    request_id TEXT DEFAULT '' NOT NULL,
     state TEXT DEFAULT 'waiting' NOT NULL,
     attempts SMALLINT DEFAULT '0' NOT NULL,
     next_at TIMESTAMP WITH TIME ZONE NOT NULL,
