@@ -36,6 +36,7 @@ _NEVER = -1000.0
 _FOLLOWED = 400  # of so many votes a player's own deviations are learnt; then they are known
 _CONTRARY_SLOPE = 7.0
 _CONTRARY_RULE = 0.97
+_AT_ONCE = 100_000
 _BITS = 1 << 31
 
 
@@ -54,6 +55,15 @@ class Agreement:
         self._deviation = Sums(4)
 
     def add(self, votes: VoteTable) -> None:
+        # Whole players at a time: the tables of tastes and slopes are forty numbers a vote, of which only sums are kept.
+        begin = 0
+        while begin < len(votes):
+            end = min(begin + _AT_ONCE, len(votes))
+            end = int(np.searchsorted(votes.player, votes.player[end - 1], side="right"))
+            self._add(votes if end - begin == len(votes) else votes.take(slice(begin, end)))
+            begin = end
+
+    def _add(self, votes: VoteTable) -> None:
         known = ~np.isnan(votes.expected).any(axis=1) & votes.decided & (votes.gold < 0)
         known &= ~is_obvious(votes.expected)
         if not known.any():

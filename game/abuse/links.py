@@ -10,7 +10,9 @@ Source: connected components of the graph players - devices - addresses - payees
 pass over distinct (player, key) pairs, and only after new ones appeared; a vote that shows nothing new costs a look-up.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -20,6 +22,9 @@ MOST_ON_ADDRESS = 25
 MOST_ON_PAYEE = 12
 MOST_ON_DEVICE = 200
 LARGEST_GROUP = 60
+KINDS: Final = ("address", "hours", "payee", "phone", "device")
+STRONG: Final = ("phone", "device")
+"""Links that a neighbourhood does not share. A hand behind ten accounts is not to hide among ten neighbours."""
 _HOUR_S = 3600.0
 _SHARED_HOURS = 3
 _BITS = 1 << 31
@@ -69,9 +74,9 @@ class Links:
             self._hours.of(_pair(player[timed], place.astype(np.int64)))
         self._stale |= self._devices.size + self._addresses.size > before
 
-    def groups(self, table: PlayerTable) -> Groups:
-        """Connected players. Invitations join nobody: honest players invite as well; see `Sweep`, which pools them
-        apart.
+    def groups(self, table: PlayerTable, kinds: Collection[str] = KINDS) -> Groups:
+        """Players who are connected by links of these kinds. Invitations join nobody: honest players invite as well; see
+        `Sweep`, which pools them apart.
         """
         n = len(table)
         edges: dict[str, tuple[Ints, Ints]] = {}
@@ -82,6 +87,8 @@ class Links:
             ("phone", _pair(np.arange(n), table.phone)[table.phone >= 0], MOST_ON_PAYEE),
             ("device", self._devices.keys, MOST_ON_DEVICE),
         ):
+            if kind not in kinds:
+                continue
             player, key = pairs // _BITS, pairs % _BITS
             known = player < n
             player, key = player[known], key[known]

@@ -38,6 +38,7 @@ _WIDTHS = np.array([0.8, 0.7, 0.55, 0.5, 0.5, 0.5, 0.55, 0.7, 0.8])
 _SPREADS = (0.45, 0.6, 0.8, 1.1, 1.6)
 _USUAL_SPREAD = 0.7
 _UNKNOWN_SPREAD = 1.0
+_AT_ONCE = 100_000
 _ASKED_ROWS = 100_000  # of so many meetings the spreads and shares are learnt
 
 
@@ -75,14 +76,17 @@ class Push:
         gap = np.concatenate([gap, -gap])
         won = np.concatenate([votes.choice[stake], 1 - votes.choice[stake]])
         sign = np.where(won == 1, 1.0, -1.0)
-        columns = np.empty((gap.size, 2 + _LIKINGS.size))
-        columns[:, 0] = won
-        columns[:, 1] = 1 - won
-        for column, liking in enumerate(_LIKINGS, start=2):
-            columns[:, column] = -np.logaddexp(0, -sign * (gap + liking))
         known = self._rows.size
         rows = self._rows.of(player * _PARTY_BITS + party)
-        self._sums.add(rows, columns)
+        # Some at a time: eleven numbers a meeting, of which only sums are kept.
+        for begin in range(0, gap.size, _AT_ONCE):
+            some = slice(begin, begin + _AT_ONCE)
+            columns = np.empty((gap[some].size, 2 + _LIKINGS.size))
+            columns[:, 0] = won[some]
+            columns[:, 1] = 1 - won[some]
+            for column, liking in enumerate(_LIKINGS, start=2):
+                columns[:, column] = -np.logaddexp(0, -sign[some] * (gap[some] + liking))
+            self._sums.add(rows[some], columns)
         self._chain(np.arange(known, self._rows.size))
         self._parties = max(self._parties, int(party.max()) + 1)
 
@@ -144,7 +148,9 @@ class Push:
             return self._ratios(rows)
         # One look at everybody asks four times; nothing changes in between.
         if self._all_ratios is None:
-            self._all_ratios = self._ratios(np.arange(self._rows.size))
+            every = np.arange(self._rows.size)
+            parts = [self._ratios(every[begin : begin + _AT_ONCE]) for begin in range(0, every.size, _AT_ONCE)]
+            self._all_ratios = np.concatenate(parts) if parts else np.empty((0, 2))
         return np.asarray(self._all_ratios[rows])
 
     def _ratios(self, rows: Ints) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 from game.abuse import SIGNALS, Calibrated, Signal
 from game.abuse.agreement import Agreement
 from game.abuse.evidence import UNKNOWN, Floats, Ints, PlayerTable, Sums, VoteTable
-from game.abuse.links import LARGEST_GROUP, Groups, Links
+from game.abuse.links import LARGEST_GROUP, STRONG, Groups, Links
 from game.abuse.push import Push
 from game.abuse.same_sequence import SameSequence
 from game.abuse.verdict import GATE, Verdicts, conclude
@@ -82,11 +82,12 @@ class Sweep:
         )
 
     def _linked(self, players: Ints, table: PlayerTable, alone: Floats) -> Floats:
-        """What links add to the evidence of pushing: the best of suspecting the linked group, or those of one
-        invitation, together.
+        """What links add to the evidence of pushing: the best of suspecting the linked group, those of one telephone, or
+        those of one invitation, together.
         """
         best = alone.copy()
-        for group in (self.groups(table).of, _siblings(table)):
+        strong = self._links.groups(table, STRONG).of
+        for group in (self.groups(table).of, strong, _siblings(table)):
             mine = group[players]
             if (mine >= 0).any():
                 # All members must be asked, not only those whom new votes touched.
@@ -107,16 +108,17 @@ class Sweep:
         p = np.zeros(len(table))
         p[verdicts.player] = verdicts.p_abusive
         farms = self._sequences.farms(len(table))
-        groups = self.groups(table)
         found = [Cluster(members, ("sequence",), mean) for _, members, mean in _suspect(farms, p)]
-        for g, members, mean in _suspect(groups.of, p):
-            # One hand behind one farm is one cluster, however many things give it away.
-            same = [k for k, other in enumerate(found) if np.isin(members, other.members).mean() > 0.8]
-            if same:
-                k = same[0]
-                found[k] = replace(found[k], by=tuple(sorted({*found[k].by, *groups.by[g]})))
-            else:
-                found.append(Cluster(members, groups.by[g], mean))
+        # The strong links alone as well: who shares a telephone may have neighbours who are none of his.
+        for groups in (self.groups(table), self._links.groups(table, STRONG)):
+            for g, members, mean in _suspect(groups.of, p):
+                # One hand behind one farm is one cluster, however many things give it away.
+                same = [k for k, other in enumerate(found) if np.isin(members, other.members).mean() > 0.8]
+                if same:
+                    k = same[0]
+                    found[k] = replace(found[k], by=tuple(sorted({*found[k].by, *groups.by[g]})))
+                else:
+                    found.append(Cluster(members, groups.by[g], mean))
         return tuple(sorted(found, key=lambda c: (-c.members.size, int(c.members[0]))))
 
     def measures(self, player: int) -> dict[str, dict[str, float]]:
