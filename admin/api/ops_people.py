@@ -3,6 +3,8 @@
 import asyncio
 import io
 import secrets
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,12 +17,13 @@ from admin.flows.add_person import FIRST_PASSWORD_BYTES, add_person
 from admin.flows.change_own_password import change_own_password
 from admin.flows.change_person import change_person
 from admin.flows.enrol_second_factor import offer_second_factor, prove_second_factor
+from admin.flows.issue_key import issue_key
 from admin.flows.sign_in import hash_password
 from admin.passwords import one_time
 from admin.roles import OPERATOR_ROLES, May, Role
 from server.edge.problems import Problem
 from server.edge.wire import REQUEST_ID, Call, Reply, Route, Wire, rfc3339
-from server.stores import audit, staff
+from server.stores import audit, merchants, staff
 from server.stores.db import reading, transaction
 from server.stores.staff import ConsoleSession, StaffMember
 
@@ -133,6 +136,38 @@ class SecondFactorReply(Reply):
     secret: str
     uri: str
     qr_svg: str
+
+
+class OfficeKeyBody(Wire):
+    """A key for a program of the office: what it is for, as which roles it calls, and whether it may write."""
+
+    name: str = pydantic.Field(min_length=1, max_length=60)
+    roles: list[Role] = pydantic.Field(min_length=1, max_length=len(OPERATOR_ROLES))
+    write: bool = False
+    reason: Reason
+
+
+class OfficeKeyReply(Reply):
+    """A key of the office without what it opens."""
+
+    key_id: str
+    name: str
+    roles: list[str]
+    write: bool
+    created_at: str
+    revoked_at: str | None
+
+
+class NewOfficeKeyReply(OfficeKeyReply):
+    """A key of the office, shown this once."""
+
+    key: str
+
+
+class OfficeKeysReply(Reply):
+    """All keys of the office, newest first."""
+
+    keys: list[OfficeKeyReply]
 
 
 class CodeBody(Wire):
@@ -269,6 +304,54 @@ async def post_sessions_end(call: Call) -> dict[str, Any]:
     return {"ended": ended}
 
 
+def _office_key(
+    key_id: UUID, name: str, scopes: Sequence[str], created_at: datetime, revoked_at: datetime | None
+) -> Any:
+    return {
+        "key_id": str(key_id),
+        "name": name,
+        "roles": sorted(scope for scope in scopes if scope in list(OPERATOR_ROLES)),
+        "write": "write" in scopes,
+        "created_at": rfc3339(created_at),
+        "revoked_at": rfc3339(revoked_at) if revoked_at else None,
+    }
+
+
+async def get_office_keys(call: Call) -> dict[str, Any]:
+    """Keys of programs of the office."""
+    async with reading(call.shell.engine) as conn:
+        rows = await merchants.office_keys(conn)
+    return {"keys": [_office_key(row.key_id, row.name, row.scopes, row.created_at, row.revoked_at) for row in rows]}
+
+
+async def post_office_key(call: Call) -> dict[str, Any]:
+    """A key with roles for a program of the office. What asks for a person stays closed to it, whatever its roles."""
+    a_person(call)
+    body = call.body
+    roles = operators(body.roles)
+    assert roles is not None
+    scopes = [*roles, *(["write"] if body.write else [])]
+    async with transaction(call.shell.engine) as conn:
+        issued = await issue_key(
+            conn, None, name=body.name, scopes=scopes, who=call.who.name, why=body.reason, now=call.now,
+            request_id=call.request[REQUEST_ID],
+        )  # fmt: skip
+    return {**_office_key(issued.key_id, issued.name, issued.scopes, call.now, None), "key": issued.key}
+
+
+async def post_office_key_end(call: Call) -> None:
+    """Make a key of the office useless, from this moment on."""
+    a_person(call)
+    key_id = call.path_uuid("key_id")
+    async with transaction(call.shell.engine) as conn:
+        if not await merchants.revoke_office_key(conn, key_id, call.now):
+            raise Problem("not_found")
+        await audit.write(
+            conn, who=call.who.name, what="key.revoked", object_id=key_id, why=call.body.reason, now=call.now,
+            request_id=call.request[REQUEST_ID],
+        )  # fmt: skip
+
+
 async def get_me(call: Call) -> dict[str, Any]:
     """One's own account with the sessions that are open."""
     user_id = a_person(call)
@@ -332,6 +415,12 @@ ROUTES = (
     Route(method="POST", path="/v1/ops/staff/{user_id}/sessions/end", handler=post_sessions_end,
           summary="End an operator's sessions", auth=MANAGE, body=WhyBody, reply=EndedReply, problems=WRITES,
           idempotent=True),
+    Route(method="GET", path="/v1/ops/keys", handler=get_office_keys, summary="Keys of the office", auth=MANAGE,
+          reply=OfficeKeysReply, problems=(401, 403, 503)),
+    Route(method="POST", path="/v1/ops/keys", handler=post_office_key, summary="Issue a key of the office", auth=MANAGE,
+          body=OfficeKeyBody, reply=NewOfficeKeyReply, status=201, problems=WRITES),
+    Route(method="POST", path="/v1/ops/keys/{key_id}/revoke", handler=post_office_key_end,
+          summary="Revoke a key of the office", auth=MANAGE, body=WhyBody, status=204, problems=WRITES, idempotent=True),
     Route(method="GET", path="/v1/ops/me", handler=get_me, summary="One's own account", auth=ANYONE,
           reply=PersonFileReply, problems=(401, 403, 503)),
     Route(method="POST", path="/v1/ops/me/password", handler=post_own_password, summary="Choose a password",

@@ -29,7 +29,7 @@ class Issued:
 
 async def issue_key(
     conn: AsyncConnection,
-    merchant_id: UUID,
+    merchant_id: UUID | None,
     *,
     name: str,
     scopes: Sequence[str],
@@ -38,9 +38,12 @@ async def issue_key(
     now: datetime,
     request_id: str = "",
 ) -> Issued:
-    """A new key of a merchant; whoever may write may read. Raises Problem `too_many_keys`."""
+    """A new key of a merchant, or of the office with roles among its scopes (None); whoever may write may read.
+
+    Raises Problem `too_many_keys`.
+    """
     # Keys that were rotated end by themselves.
-    kept = await tests.keys_of_merchant(conn, merchant_id)
+    kept = await (tests.keys_of_merchant(conn, merchant_id) if merchant_id else merchants.office_keys(conn))
     live = [one for one in kept if one.revoked_at is None and one.expires_at is None]
     if len(live) >= MOST_KEYS:
         raise Problem("too_many_keys", params={"limit": MOST_KEYS})
@@ -52,7 +55,7 @@ async def issue_key(
     )  # fmt: skip
     await audit.write(
         conn, who=who, what="key.made", object_id=issued.key_id, why=why, now=now, request_id=request_id,
-        after={"name": name, "scopes": list(issued.scopes), "merchant_id": str(merchant_id)},
+        after={"name": name, "scopes": list(issued.scopes), "merchant_id": str(merchant_id or "")},
     )  # fmt: skip
     return issued
 

@@ -82,6 +82,24 @@ async def end_key(
     return (row.name, row.scopes) if row else None
 
 
+async def office_keys(conn: AsyncConnection) -> Sequence[Any]:
+    """(key_id, name, scopes, created_at, expires_at, revoked_at) of keys that belong to no merchant, newest first."""
+    k = api_keys.c
+    query = sa.select(k.key_id, k.name, k.scopes, k.created_at, k.expires_at, k.revoked_at)
+    return (await conn.execute(query.where(k.merchant_id.is_(None)).order_by(k.key_id.desc()).limit(200))).all()
+
+
+async def revoke_office_key(conn: AsyncConnection, key_id: UUID, now: datetime) -> bool:
+    """Make a key that belongs to no merchant useless; False when there is no such live key."""
+    k = api_keys.c
+    revoked = await conn.execute(
+        sa.update(api_keys)
+        .where(k.key_id == key_id, k.merchant_id.is_(None), k.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )
+    return revoked.rowcount == 1
+
+
 async def links_of(conn: AsyncConnection, merchant_id: UUID) -> list[Any]:
     """(kind, digest, added_by, at) of what keeps a merchant's own people from its tests, newest first."""
     s = staff_links.c

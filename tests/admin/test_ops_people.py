@@ -11,8 +11,9 @@ import pytest
 from admin.flows.sign_in import LOCK_AFTER, TOTP_STEP_S, totp
 from admin.passwords import one_time, weakness
 from admin.roles import Role
+from server.ids import uuid7
 from server.stores import audit
-from tests.admin.doors import Door, Operator, a_door
+from tests.admin.doors import Door, Merchant, Operator, a_door
 
 NEW = {"login": "xiaowang", "name": "小王", "roles": ["reviewer"], "reason": "新同事入职"}
 OWN = "一株还没有开花的果树 42"
@@ -145,6 +146,25 @@ async def test_an_administrator_remains(door: Door):
         assert refused == (409, "last_administrator")
     merchants = await left.refused("POST", "/v1/ops/staff", {**NEW, "roles": ["merchant"]})
     assert merchants == (422, "field_invalid")
+
+
+async def test_a_program_gets_a_key_with_roles_and_no_persons_rights(door: Door):
+    """It calls as its roles, reads only unless it may write, manages nobody, and ends at once."""
+    boss = await administrator(door)
+    body = {"name": "报表", "roles": ["administrator"], "write": True, "reason": "自动化对账"}
+    made = await boss.good("POST", "/v1/ops/keys", body)
+    program = Merchant(door.client, uuid7(), made["key"])
+    assert [one["login"] for one in (await program.good("GET", "/v1/ops/staff"))["people"]] == ["guanli"]
+    assert (await program.refused("POST", "/v1/ops/staff", NEW))[:2] == (403, "keys_need_a_person")
+    assert (await program.refused("POST", "/v1/ops/keys", body))[:2] == (403, "keys_need_a_person")
+    reader = await boss.good("POST", "/v1/ops/keys", {**body, "roles": ["merchant_manager"], "write": False})
+    reading = Merchant(door.client, uuid7(), reader["key"])
+    await reading.good("GET", "/v1/ops/merchants")
+    taken_on = {"name": "春山", "reason": "合同已签"}
+    assert (await reading.refused("POST", "/v1/ops/merchants", taken_on))[:2] == (403, "role_lacks_permission")
+    assert await boss.refused("POST", "/v1/ops/keys", {**body, "roles": ["merchant"]}) == (422, "field_invalid")
+    await boss.good("POST", f"/v1/ops/keys/{made['key_id']}/revoke", {"reason": "用完收回"})
+    assert (await program.refused("GET", "/v1/ops/staff"))[:2] == (401, "unauthenticated")
 
 
 def test_the_first_administrator_comes_from_the_command_line(database: str, tmp_path):

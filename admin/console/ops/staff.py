@@ -4,7 +4,7 @@ from typing import Any
 
 from aiohttp import web
 
-from admin.api.ops_people import PeopleQuery, get_people, get_person
+from admin.api.ops_people import PeopleQuery, get_office_keys, get_people, get_person
 from admin.console.ops.page import ops_page
 from admin.roles import OPERATOR_ROLES, ROLE_WORDS, May
 from server.edge.wire import Call, Route, wants_english
@@ -19,7 +19,10 @@ def role_words(call: Call) -> dict[str, str]:
 async def get_staff_page(call: Call) -> web.Response:
     """Who may come in, as what."""
     told: dict[str, Any] = await get_people(call)
-    return ops_page(call, "ops/staff.html", told=told, role_words=role_words(call), roles=OPERATOR_ROLES)
+    office = await get_office_keys(call)
+    return ops_page(
+        call, "ops/staff.html", told=told, office_keys=office["keys"], role_words=role_words(call), roles=OPERATOR_ROLES
+    )
 
 
 async def get_person_page(call: Call) -> web.Response:
