@@ -4,12 +4,20 @@ import asyncio
 from collections import Counter, defaultdict
 from uuid import UUID
 
+import numpy as np
 import sqlalchemy as sa
 
+from game.dealing import Seat
 from game.judging import Answer
 from game.matchup import NO_DEVICE
+from game.segments import PlayerFacts
+from server.dealer import Dealer
 from server.flows.cast_votes import cast_votes
 from server.flows.deal_round import DealtMatchup, deal_round
+from server.stores import snapshots
+from server.stores import votes as votes_store
+from server.stores.db import transaction
+from server.stores.snapshots import Snapshot
 from server.stores.votes import votes
 from tests.server.books import TICKET_LIFE
 from tests.server.builders import Service
@@ -93,3 +101,29 @@ async def test_two_rounds_of_one_player_at_once_know_of_each_other(service: Serv
     entries += [entry for entries in later for entry in entries]
     pairs = [frozenset((entry.matchup.left, entry.matchup.right)) for entry in entries]
     assert len(pairs) == len(set(pairs)) == 6
+
+
+async def test_a_confirmation_is_dealt_and_put_on_record_as_one(service: Service) -> None:
+    """Once the ranking says so, fresh players meet the leader in eight of ten pairs; their votes are marked, and done."""
+    test = await service.test(styles=12)
+    n = len(test.ranked)
+    state = {"strength": [0.0] * n, "posterior_covariance": np.eye(n).tolist(), "wins": [[0] * n] * n, "probe": [3]}
+    async with transaction(service.engine) as conn:
+        await snapshots.write(conn, Snapshot(test.test_id, 1, service.clock(), 0, document={}, state=state))
+    await service.shell.dealer.refresh()
+    player = UUID((await service.phone()).player["player_id"])
+    entries = [entry for _ in range(15) for entry in await deal(service, player)]
+    pairs = [{entry.matchup.left, entry.matchup.right} for entry in entries]
+    assert len(pairs) == len({frozenset(pair) for pair in pairs}) == 10
+    assert sum(3 in pair for pair in pairs) == 8
+    await asyncio.gather(*(answer(service, player, entry) for entry in entries))
+    # Another process knows of the session from the votes alone.
+    again = Dealer(service.engine, seed=2)
+    await again.refresh()
+    async with service.engine.connect() as conn:
+        met = await votes_store.met_by(conn, player, [test.test_id])
+        flags = set(await conn.scalars(sa.select(votes.c.flags)))
+    assert flags == {votes_store.PROBE}
+    assert sorted(map(sorted, met.probed[test.test_id])) == sorted(map(sorted, pairs))
+    seat = Seat(player, PlayerFacts(), met=met.pairs, probed=met.probed)
+    assert again.deal(seat, size=5) == []
