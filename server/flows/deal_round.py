@@ -69,7 +69,9 @@ async def deal_round(
         if player is None:
             return DealtRound(round_id, (), "player_gone")
         met = await votes.met_by(conn, player_id, [table.test.test_id for table in tables])
-        paid_today = await votes.paid_since(conn, player_id, day_starts_at(day_of(now)))
+        # What was out when this round began counts as out, whether or not it is answered by now: never twice.
+        began = {matchup.matchup_id for matchup in out_before}
+        paid_today = await votes.paid_since(conn, player_id, day_starts_at(day_of(now)), besides=sorted(began))
         barred = await standings.barred_merchants(conn, player_id)
         promised_cap = await farm.paid_choices_cap(conn, player_id)
         # Held first: a grant that is settled in between is counted twice rather than not at all.
@@ -94,7 +96,8 @@ async def deal_round(
         held = {matchup.matchup_id: matchup for matchup in (*out_before, *dealer.out_of(player_id, now))}
         out = [matchup for matchup in held.values() if matchup.matchup_id not in met.matchup_ids]
         paid_out = [matchup.offer_g for matchup in out if matchup.offer_g > 0]
-        paid_left = cap - paid_today - len(paid_out)
+        unread = (each for each in held.values() if each.matchup_id in began or each.matchup_id not in met.matchup_ids)
+        paid_left = cap - paid_today - sum(1 for matchup in unread if matchup.offer_g > 0)
         if paid_left <= 0:
             return DealtRound(round_id, (), "daily_cap_reached")
         seat = Seat(

@@ -256,11 +256,13 @@ async def met_by(conn: AsyncConnection, player_id: UUID, test_ids: Sequence[UUID
     return Met(pairs, frozenset(row.matchup_id for row in rows), probed)
 
 
-async def paid_since(conn: AsyncConnection, player_id: UUID, since: datetime) -> int:
-    """How many paid choices a player has made since a moment."""
+async def paid_since(conn: AsyncConnection, player_id: UUID, since: datetime, *, besides: Sequence[UUID] = ()) -> int:
+    """How many paid choices a player has made since a moment, some matchups left out that the caller counts himself."""
     query = sa.select(sa.func.count()).where(
         votes.c.player_id == player_id, votes.c.answered_at >= since, votes.c.offer_g > 0
     )
+    if besides:
+        query = query.where(votes.c.matchup_id != sa.all_(sa.bindparam("besides", list(besides), type_=ARRAY(sa.Uuid))))
     return (await conn.execute(query)).scalar_one()
 
 
