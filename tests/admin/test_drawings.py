@@ -35,7 +35,7 @@ def test_days_and_hours_are_those_of_china():
     drawing = timeline(answers("LRLR"), english=True)
     assert drawing is not None
     assert ">05-02<" in drawing.svg
-    assert drawing.en == "4 answers in 1 hours of 1 days; 4 in the busiest hour."
+    assert drawing.en == "4 answers in 1 hour of 1 day; 4 in the busiest hour."
 
 
 def test_the_longest_run_is_told_beside_what_is_usual():
@@ -64,6 +64,6 @@ def test_a_thing_that_two_accounts_share_ties_them():
     drawing = linked_accounts([ONE, TWO], links, english=True)
     assert drawing is not None
     assert (drawing.svg.count('class="member"'), drawing.svg.count('class="other"')) == (2, 1)
-    assert drawing.en.startswith("2 accounts of the case and 1 others share: 1 device, 1 inviter.")
+    assert drawing.en.startswith("2 accounts of the case and 1 other share: 1 device, 1 inviter.")
     assert drawing.svg.count('class="link') == 4
     assert 'role="img"' in drawing.svg

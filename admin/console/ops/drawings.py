@@ -42,6 +42,10 @@ def _text(x: float, y: float, words: str, *, anchor: str = "start", kind: str = 
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{style}>{escape(words)}</text>'
 
 
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
 def timeline(answers: Sequence[Answer], *, english: bool) -> Drawing | None:
     """A line for each day, from midnight to midnight (China time), a mark for each answer. None without answers."""
     if not answers:
@@ -73,7 +77,10 @@ def timeline(answers: Sequence[Answer], *, english: bool) -> Drawing | None:
     per_hour = max(sum(1 for _ in group) for _, group in groupby(moments, key=lambda m: (m.date(), m.hour)))
     hours = len({(moment.date(), moment.hour) for moment in moments})
     zh = f"{len(answers)} 次回答,分布在 {len(days)} 天的 {hours} 个小时里;最忙的一小时有 {per_hour} 次。"
-    en = f"{len(answers)} answers in {hours} hours of {len(days)} days; {per_hour} in the busiest hour."
+    en = (
+        f"{_counted(len(answers), 'answer')} in {_counted(hours, 'hour')} of {_counted(len(days), 'day')}; "
+        f"{per_hour} in the busiest hour."
+    )
     return Drawing(_svg(height, zh, en, body, english=english), zh, en)
 
 
@@ -242,8 +249,11 @@ def linked_accounts(members: Sequence[UUID], links: Sequence[Link], *, english: 
         body.append(f'<rect x="4" y="{y_of[player] - 11:.1f}" width="{_ACCOUNT}" height="22" rx="4" class="{kind}"/>')
         body.append(_text(_ACCOUNT / 2 + 4, y_of[player] + 5, short(player), anchor="middle", kind="mono"))
     told_zh = "、".join(f"{KINDS[kind][0]} {count}" for kind, count in counters.items())
-    told_en = ", ".join(f"{count} {KINDS[kind][1]}" for kind, count in counters.items())
+    told_en = ", ".join(_counted(count, KINDS[kind][1]) for kind, count in counters.items())
     beside = len(tied - inside)
     zh = f"{len(tied & inside)} 个涉案账号、{beside} 个其他账号共用:{told_zh}。粗框是本案账号。"
-    en = f"{len(tied & inside)} accounts of the case and {beside} others share: {told_en}. A thick frame: of this case."
+    en = (
+        f"{_counted(len(tied & inside), 'account')} of the case and {_counted(beside, 'other')} share: {told_en}. "
+        "A thick frame: of this case."
+    )
     return Drawing(_svg(top + tall + 10, zh, en, [*body, *things], english=english), zh, en)
