@@ -2,6 +2,29 @@
 
 from typing import Any, ClassVar
 
+STATES_ZH = {
+    "draft": "还是草稿", "review": "正在审核", "running": "正在进行", "paused": "已暂停", "decided": "已有结论",
+    "stopped": "已停止", "archived": "已归档",
+}  # fmt: skip
+# verb -> what it is called, and what to do instead.
+VERBS_ZH = {
+    "launch": ("开始", "要再测一次,请另建草稿。"),
+    "submit": ("提交", "只有草稿可以提交。"),
+    "reject": ("退回", "只有审核中的任务可以退回。"),
+    "withdraw": ("撤回", "只有审核中的任务可以撤回。"),
+    "pause": ("暂停", "只有进行中的任务可以暂停。"),
+    "resume": ("继续", "只有暂停的任务可以继续。"),
+    "stop": ("停止", "只有进行中或暂停的任务可以停止。"),
+    "decide": ("下结论", "只有进行中或暂停的任务可以下结论。"),
+    "archive": ("归档", "请先停止。"),
+    "edit": ("修改", "只有草稿可以修改。"),
+    "get another style": ("加款式", "只有草稿可以修改。"),
+    "change a style": ("改款式", "只有草稿可以修改。"),
+    "lose a style": ("移除款式", "只有草稿可以修改。"),
+    "take sales": ("填销量", "请等它结束。"),
+    "have made styles": ("标记做出来的款式", "请等它结束。"),
+}
+
 
 class GameRefusal(Exception):
     """The game refuses this."""
@@ -89,6 +112,13 @@ class TransitionRefused(GameRefusal):
     """A test that is {state} cannot {verb}; {advice}"""
 
     code = "test_state"
+
+    @property
+    def sentence_zh(self) -> str:
+        """The same in Chinese; for verbs that were asked for by hand with what to do instead."""
+        state, verb = str(self.params.get("state")), str(self.params.get("verb"))
+        said, advice = VERBS_ZH.get(verb, ("这样做", "请刷新后再看。"))
+        return f"任务{STATES_ZH.get(state, state)},不能{said};{self.params.get('advice_zh') or advice}"
 
 
 class GoalImpossible(GameRefusal):

@@ -47,16 +47,30 @@ class Segment:
 
     def __post_init__(self) -> None:
         if not self.name.strip():
-            raise SegmentInvalid(segment=self.name, problem="give the segment a name.")
+            raise SegmentInvalid(
+                segment=self.name,
+                problem="give the segment a name.",
+                problem_zh="请给人群起个名字。",
+            )
         if self.gender is not None and self.gender not in GENDERS:
             raise SegmentInvalid(
-                segment=self.name, problem=f'gender "{self.gender}" is unknown; use one of {", ".join(GENDERS)}.'
+                segment=self.name,
+                problem=f'gender "{self.gender}" is unknown; use one of {", ".join(GENDERS)}.',
+                problem_zh=f"性别“{self.gender}”无法识别,可选 {'、'.join(GENDERS)}。",
             )
         for age in (self.age_min, self.age_max):
             if age is not None and not 0 <= age <= 120:
-                raise SegmentInvalid(segment=self.name, problem=f"an age of {age} is not between 0 and 120.")
+                raise SegmentInvalid(
+                    segment=self.name,
+                    problem=f"an age of {age} is not between 0 and 120.",
+                    problem_zh=f"年龄 {age} 不在 0 到 120 之间。",
+                )
         if self.age_min is not None and self.age_max is not None and self.age_min > self.age_max:
-            raise SegmentInvalid(segment=self.name, problem="its youngest age lies above its oldest.")
+            raise SegmentInvalid(
+                segment=self.name,
+                problem="its youngest age lies above its oldest.",
+                problem_zh="起始年龄大于结束年龄。",
+            )
 
     def holds(self, facts: PlayerFacts) -> bool:
         """Whether a player of these facts belongs to the segment."""
@@ -90,7 +104,11 @@ def segment_from(data: Mapping[str, Any]) -> Segment:
     unknown = sorted(set(data) - known)
     name = str(data.get("name", ""))
     if unknown:
-        raise SegmentInvalid(segment=name, problem=f'"{unknown[0]}" is unknown; use {", ".join(sorted(known))}.')
+        raise SegmentInvalid(
+            segment=name,
+            problem=f'"{unknown[0]}" is unknown; use {", ".join(sorted(known))}.',
+            problem_zh=f"没有“{unknown[0]}”这一项。",
+        )
     return Segment(
         name=name,
         gender=data.get("gender"),
@@ -118,17 +136,29 @@ class Audience:
     def __post_init__(self) -> None:
         names = [quota.segment.name for quota in self.quotas]
         if not names:
-            raise SegmentInvalid(segment="", problem="name at least one segment.")
+            raise SegmentInvalid(
+                segment="",
+                problem="name at least one segment.",
+                problem_zh="至少要有一个人群。",
+            )
         for name in names:
             if names.count(name) > 1:
-                raise SegmentInvalid(segment=name, problem="the name stands twice in the audience.")
+                raise SegmentInvalid(
+                    segment=name, problem="the name stands twice in the audience.", problem_zh="这个名字用了两次。"
+                )
         for quota in self.quotas:
             if not 0 <= quota.share_permille <= 1000:
                 raise SegmentInvalid(
-                    segment=quota.segment.name, problem="its quota is not between 0 and 1000 permille."
+                    segment=quota.segment.name,
+                    problem="its quota is not between 0 and 1000 permille.",
+                    problem_zh="占比应在 0 到 100% 之间。",
                 )
         if sum(quota.share_permille for quota in self.quotas) > 1000:
-            raise SegmentInvalid(segment=names[0], problem="the quotas add up to more than the whole (1000 permille).")
+            raise SegmentInvalid(
+                segment=names[0],
+                problem="the quotas add up to more than the whole (1000 permille).",
+                problem_zh="所有人群的占比加起来超过了 100%。",
+            )
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -164,17 +164,35 @@ def check_launch(test: StyleTest, *, now: datetime, smallest_budget_fen: int) ->
 def check_draft(title: str, *, budget_fen: int, ends_at: datetime | None, question: str, now: datetime) -> None:
     """Refuse what no draft may hold (a draft may be unfinished, it may not be wrong)."""
     if not title.strip():
-        raise TestFieldInvalid(field="title", problem="give the test a title.")
+        raise TestFieldInvalid(field="title", problem="give the test a title.", problem_zh="请填写名称。")
     if len(title) > MAX_TITLE:
-        raise TestFieldInvalid(field="title", problem=f"at most {MAX_TITLE} characters; this has {len(title)}.")
+        raise TestFieldInvalid(
+            field="title",
+            problem=f"at most {MAX_TITLE} characters; this has {len(title)}.",
+            problem_zh=f"最多 {MAX_TITLE} 个字,现在有 {len(title)} 个。",
+        )
     if not question.strip() or len(question) > MAX_TITLE:
-        raise TestFieldInvalid(field="question", problem=f"between 1 and {MAX_TITLE} characters, please.")
+        raise TestFieldInvalid(
+            field="question",
+            problem=f"between 1 and {MAX_TITLE} characters, please.",
+            problem_zh=f"请写 1 到 {MAX_TITLE} 个字。",
+        )
     if budget_fen < 0:
-        raise TestFieldInvalid(field="budget_fen", problem="a budget cannot be negative.")
+        raise TestFieldInvalid(
+            field="budget_fen",
+            problem="a budget cannot be negative.",
+            problem_zh="不能是负数。",
+        )
     if budget_fen > 10_000_000_00:
-        raise TestFieldInvalid(field="budget_fen", problem="at most ¥10 000 000 a test.")
+        raise TestFieldInvalid(
+            field="budget_fen", problem="at most ¥10 000 000 a test.", problem_zh="一次测款最多 ¥10 000 000。"
+        )
     if ends_at is not None and ends_at <= now:
-        raise TestFieldInvalid(field="ends_at", problem="the deadline lies in the past; choose a later one.")
+        raise TestFieldInvalid(
+            field="ends_at",
+            problem="the deadline lies in the past; choose a later one.",
+            problem_zh="已经过了,请改晚。",
+        )
 
 
 def check_goal(goal: Goal, styles: int) -> None:

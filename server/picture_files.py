@@ -27,6 +27,16 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
     (b"#!", "a script"),
     (b"\0asm", "a program"),
 )
+UNKNOWN_KIND = "an unknown kind of file"
+KINDS_ZH = {
+    "a GIF": " GIF 图片", "a BMP": " BMP 图片", "a TIFF": " TIFF 图片", "a Photoshop file": " Photoshop 文件",
+    "a PDF": " PDF 文件", "a ZIP archive": " ZIP 压缩包", "a RAR archive": " RAR 压缩包", "a 7z archive": " 7z 压缩包",
+    "a gzip archive": " gzip 压缩包", "a Windows program": " Windows 程序", "a Linux program": " Linux 程序",
+    "a macOS program": " macOS 程序", "a script": "脚本", "a program": "程序",
+    "an HEIC or AVIF picture": " HEIC 或 AVIF 图片",
+    "a video": "视频", "an SVG drawing": " SVG 图形", "a web page": "网页", "an XML file": " XML 文件",
+    UNKNOWN_KIND: "无法识别的文件",
+}  # fmt: skip
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif")
 
 

@@ -16,7 +16,16 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from PIL import Image, ImageCms, ImageFile, ImageFilter, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
-from server.picture_files import Anatomy, BrokenFile, anatomy_of, format_of, hidden_in, something_else
+from server.picture_files import (
+    KINDS_ZH,
+    UNKNOWN_KIND,
+    Anatomy,
+    BrokenFile,
+    anatomy_of,
+    format_of,
+    hidden_in,
+    something_else,
+)
 
 MAX_BYTES = 8 * 1024 * 1024
 # By the memory that decoding takes: a JPEG is decoded at a fraction of its size, a PNG whole, a WebP three times over.
@@ -44,7 +53,8 @@ class PictureRefused(Exception):
 
     @property
     def sentence_zh(self) -> str:
-        return self.zh.format(**self.params)
+        found = self.params.get("found")
+        return self.zh.format(**{**self.params, "found": KINDS_ZH.get(str(found), found)})
 
 
 class PictureEmpty(PictureRefused):
@@ -217,7 +227,7 @@ def _taken_apart(data: bytes, *, name: str) -> Anatomy:
         )
     kind = format_of(data)
     if kind is None:
-        raise PictureFormat(name=name, found=something_else(data) or "an unknown kind of file")
+        raise PictureFormat(name=name, found=something_else(data) or UNKNOWN_KIND)
     try:
         anatomy = anatomy_of(data)
     except BrokenFile:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from server.edge.words import CATALOGUE
+from server.edge.words import CATALOGUE, FIELDS_ZH
 
 
 class Problem(Exception):
@@ -43,7 +43,17 @@ class Problem(Exception):
         words = CATALOGUE[self.code]
         if english:
             return self.sentence or (words.en or self.code).format(**self.params)
-        return self.sentence_zh or words.zh.format(**self.params)
+        return self.sentence_zh or words.zh.format(**self._in_chinese())
+
+    def _in_chinese(self) -> dict[str, Any]:
+        """The parameters as a Chinese sentence takes them: the field by its name on the page, and what is wrong with it."""
+        params = dict(self.params)
+        for name in ("field", "field_name"):
+            if isinstance(params.get(name), str):
+                params[name] = FIELDS_ZH.get(params[name], params[name])
+        if params.get("problem_zh"):
+            params["problem"] = params["problem_zh"]
+        return params
 
 
 def problem_of(error: Exception) -> Problem | None:
@@ -60,8 +70,5 @@ def problem_of(error: Exception) -> Problem | None:
             return None
     params = getattr(error, "params", {})
     field = params.get("field") if isinstance(params.get("field"), str) else None
-    if params.get("problem_zh"):
-        # A rule that knows the Chinese of what is wrong says it beside the English.
-        params = {**params, "problem": params["problem_zh"]}
     sentence_zh = getattr(error, "sentence_zh", None)
     return Problem(code, sentence=str(error), sentence_zh=sentence_zh, field=field, params=params)

@@ -16,6 +16,7 @@ from aiohttp import web
 from aiohttp.base_protocol import BaseProtocol
 
 from server.edge.problems import Problem
+from server.edge.words import KINDS_ZH
 
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
@@ -182,7 +183,11 @@ def invalid(error: pydantic.ValidationError) -> Problem:
     """A 422 that names the first wrong field and says what is wrong with it."""
     first = error.errors(include_url=False, include_input=False)[0]
     field = ".".join(str(part) for part in first["loc"]) or "body"
-    return Problem("field_invalid", field=field, params={"field_name": field, "problem": first["msg"]})
+    told = KINDS_ZH.get(first["type"])
+    params = {"field_name": field, "problem": first["msg"]}
+    if told:
+        params["problem_zh"] = told.format(**first.get("ctx", {}))
+    return Problem("field_invalid", field=field, params=params)
 
 
 def read_query(request: web.Request, model: type[pydantic.BaseModel]) -> pydantic.BaseModel:

@@ -196,3 +196,26 @@ CATALOGUE: dict[str, Words] = {
     "too_many_webhooks": Words(409, "最多 {limit} 个回调地址。", "At most {limit} webhooks."),
     "too_many_keys": Words(409, "最多 {limit} 个有效密钥。", "At most {limit} live keys."),
 }
+
+# What the fields of bodies are called on the pages; a field that has no name there is called by its own.
+FIELDS_ZH: dict[str, str] = {
+    "title": "名称", "question": "问玩家的话", "goal": "目标", "goal.keep": "选出几款", "goal.certainty": "哪种把握",
+    "goal.confidence": "把握", "goal.indifference": "不在乎的差别", "audience": "人群", "budget_fen": "最多花多少",
+    "ends_at": "截止时间", "min_days": "至少跑几天", "styles": "款式", "picture": "图片", "attributes": "属性",
+    "cost_fen": "成本", "price_fen": "售价", "reference_sales": "标杆销量", "sales": "销量", "name": "名称",
+    "url": "地址", "scopes": "权限", "login": "账号", "password": "密码", "code": "验证码", "note": "理由",
+}  # fmt: skip
+
+# What is wrong with a value, by the kind of pydantic's error; {…} are its context.
+KINDS_ZH: dict[str, str] = {
+    "missing": "没有填。", "extra_forbidden": "没有这一项。", "string_too_short": "至少要 {min_length} 个字。",
+    "string_too_long": "最多 {max_length} 个字。", "string_type": "应为文字。", "int_type": "应为整数。",
+    "int_parsing": "应为整数。", "int_from_float": "应为整数。", "float_type": "应为数字。", "float_parsing": "应为数字。",
+    "bool_type": "应为是或否。", "greater_than": "应大于 {gt}。", "greater_than_equal": "不能小于 {ge}。",
+    "less_than": "应小于 {lt}。", "less_than_equal": "不能大于 {le}。", "literal_error": "只能是 {expected}。",
+    "too_short": "至少要 {min_length} 项。", "too_long": "最多 {max_length} 项。", "uuid_parsing": "不是有效的编号。",
+    "uuid_type": "不是有效的编号。", "datetime_from_date_parsing": "不是有效的时间。",
+    "datetime_parsing": "不是有效的时间。",
+    "timezone_aware": "时间要带时区。", "json_invalid": "不是有效的 JSON。", "dict_type": "格式不对。",
+    "list_type": "应为一个列表。", "model_type": "格式不对。", "finite_number": "应为有限的数字。",
+}  # fmt: skip

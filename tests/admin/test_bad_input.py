@@ -1,6 +1,7 @@
 """Laws of what merchants send by mistake: one clear sentence names what is wrong, and nothing is half-saved."""
 
 import io
+import re
 import zipfile
 from datetime import timedelta
 from typing import Any
@@ -199,3 +200,27 @@ async def test_sales_that_make_no_sense_are_named_and_none_is_kept(door: Door, m
     assert (await merchant.refused("PUT", f"{path}/sales.csv", data=b"\xff\xfe\x00\x01"))[0] == 422
     assert (await merchant.refused("PUT", f"{path}/sales.csv", data=io.BytesIO(bytes(2 * 2**20))))[0] == 413
     assert (await merchant.good("GET", f"{path}/sales"))["sales"] == []
+
+
+async def test_a_chinese_sentence_is_chinese_throughout(door: Door, merchant: Merchant):
+    """No English word of a rule, and no name of a field, stands in what a shop owner reads."""
+    draft = await merchant.draft(styles=2)
+    path, chinese = f"{TESTS}/{draft['test_id']}", {"Accept-Language": "zh-CN"}
+    young = [{"name": "年轻", "age_min": 40, "age_max": 20}]
+    for method, where, body in [
+        ("PATCH", path, {"ends_at": "2020-01-01T00:00:00Z"}), ("PATCH", path, {"ends_at": "明天"}),
+        ("PATCH", path, {"title": " "}), ("PATCH", path, {"title": ""}), ("PATCH", path, {"question": " "}),
+        ("PATCH", path, {"audience": young}), ("PATCH", path, {"audience": [{"name": "女"}, {"name": "女"}]}),
+        ("PATCH", path, {"goal": {"keep": 0}}), ("PATCH", path, {"goal": {"keep": 1.5}}),
+        ("PATCH", path, {"goal": {"confidence": 2}}), ("PATCH", path, {"budget_fen": -1}), ("PATCH", path, {"min_days": 99}),
+        ("POST", f"{path}/pause", None), ("POST", f"{path}/stop", None), ("PUT", f"{path}/sales", {"sales": []}),
+    ]:  # fmt: skip
+        status, reply = await merchant.call(method, where, body, headers=chinese)
+        assert status in (409, 422), reply
+        words = re.sub(r"[“][^”]*[”]", "", reply["detail"])
+        assert not re.search(r"[A-Za-z]{3,}", words), reply["detail"]
+    form = aiohttp.FormData()
+    form.add_field("style", '{"title": "新款"}', content_type="application/json")
+    form.add_field("picture", io.BytesIO(b"hello"), filename="p.png", content_type="image/png")
+    _, reply = await merchant.call("POST", f"{path}/styles", data=form, headers=chinese)
+    assert "无法识别的文件" in reply["detail"]
