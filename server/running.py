@@ -24,7 +24,7 @@ from server.jobs.all import jobs_of
 from server.migrations import state, upgrade
 from server.ports import Shell
 from server.stores.db import engine_from
-from server.stores.rights import as_service
+from server.stores.rights import as_service, may_change_schema
 from server.tracing import name_the_call
 from server.worker import Worker
 
@@ -64,7 +64,13 @@ async def migrated(config: Config) -> Config:
     which such a role may do; on a database of one's own that role is made with `xuankuan rights`.
     """
     assert config.database_url
-    if not (await state(config.database_url)).is_at_head:
+    schema = await state(config.database_url)
+    if not schema.is_at_head:
+        if not await may_change_schema(config.database_url):
+            raise BadInput(
+                f"The schema is at {schema.current or 'nothing'}, not at {schema.head}, and this role may not change it; "
+                "run `xuankuan migrate` and `xuankuan rights` as its owner first."
+            )
         await upgrade(config.database_url)
     if not config.embedded:
         return config

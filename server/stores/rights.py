@@ -119,6 +119,16 @@ async def may_rewrite_books(url: str) -> bool:
         await engine.dispose()
 
 
+async def may_change_schema(url: str) -> bool:
+    """Whether the role of this address may make tables, as migrations do."""
+    engine = engine_from(url, pool_size=1)
+    try:
+        async with transaction(engine) as conn:
+            return bool(await conn.scalar(sa.text("select has_schema_privilege('public', 'create')")))
+    finally:
+        await engine.dispose()
+
+
 def script(role: str) -> str:
     """The statements as one SQL script."""
     return "".join(f"{statement};\n" for statement in statements(role))

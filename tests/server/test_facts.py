@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from rewards.kinds.invite import Vesting
+from server.commands import BadInput
 from server.ids import uuid7
 from server.jobs.all import jobs_of
 from server.migrations import state, upgrade
@@ -177,3 +178,12 @@ async def test_on_its_own_database_the_service_gives_up_its_ownership_by_itself(
     assert settled.database_url is not None
     assert await may_rewrite_books(settled.database_url) is False
     assert await migrated(config) == settled
+
+
+async def test_a_role_that_may_not_migrate_says_who_must(
+    database: str, engine: AsyncEngine, service_url: str, tmp_path: Path
+) -> None:
+    async with transaction(engine) as conn:
+        await conn.execute(sa.text("update alembic_version set version_num = 'an_older_one'"))
+    with pytest.raises(BadInput, match="xuankuan migrate"):
+        await migrated(a_config(service_url, tmp_path))
