@@ -20,7 +20,7 @@ from rewards.moves import MoneyMove, MoveKind, MoveState
 from server.stores.budgets import Budget, budget_of, budgets, reserved_days
 from server.stores.budgets import caps as caps_table
 from server.stores.db import metadata
-from server.stores.ledger import accounts
+from server.stores.ledger import REFUSE_CHANGE, accounts
 from server.stores.tests import merchants
 
 money_moves = sa.Table(
@@ -79,6 +79,30 @@ spend_points = sa.Table(
 sa.Index("ix_budgets_opened_at", budgets.c.opened_at, budgets.c.budget_id)
 sa.Index("ix_budgets_open", budgets.c.opened_at, budgets.c.budget_id, postgresql_where=budgets.c.closed_at.is_(None))
 sa.Index("ix_merchants_name", merchants.c.name, merchants.c.merchant_id, postgresql_ops={"name": "text_pattern_ops"})
+
+DDL = (
+    REFUSE_CHANGE,
+    """
+create or replace function decided_move_stays() returns trigger language plpgsql as $$
+begin
+    if old.state <> 'waiting' or new.move_id <> old.move_id or new.kind <> old.kind or new.amount <> old.amount
+       or new.merchant_id is distinct from old.merchant_id or new.test_id is distinct from old.test_id
+       or new.to_test_id is distinct from old.to_test_id or new.reference <> old.reference or new.alone <> old.alone
+       or new.proposed_by is distinct from old.proposed_by then
+        raise exception 'a move of money is decided once, as it was asked for' using errcode = 'restrict_violation';
+    end if;
+    return new;
+end $$
+""",
+    """
+create or replace trigger money_moves_decided_once before update on money_moves
+    for each row execute function decided_move_stays()
+""",
+    """
+create or replace trigger money_moves_stay before delete or truncate on money_moves
+    for each statement execute function refuse_change()
+""",
+)
 
 _FIELDS = tuple(MoneyMove.__dataclass_fields__)
 

@@ -40,6 +40,8 @@ MOVED_BY_TRIGGER = ("accounts",)
 """Tables to which the service may add, and whose rows only the database itself changes."""
 
 NEVER_DELETED = (
+    "money_moves",
+    "segments",
     "grants",
     "budgets",
     "reservations",

@@ -49,6 +49,10 @@ DDL = (
 create or replace trigger segment_versions_append_only before update or delete or truncate on segment_versions
     for each statement execute function refuse_change()
 """,
+    """
+create or replace trigger segments_stay before delete or truncate on segments
+    for each statement execute function refuse_change()
+""",
 )
 
 

@@ -6,6 +6,7 @@ import json
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 
 from admin.roles import Role
 from rewards import ledger as books
@@ -146,6 +147,22 @@ async def test_the_database_itself_refuses_one_pair_of_eyes(door: Door, treasure
         await as_attacker(
             door.engine, "update money_moves set state = 'done', decided_by = proposed_by, decided_at = now()"
         )
+
+
+async def test_what_was_decided_is_never_rewritten(door: Door, treasurer: Operator):
+    """Neither another amount before the decision, nor another decision after it, nor a move that is gone."""
+    merchant = await door.merchant(fen=0)
+    path = f"{AT}/merchants/{merchant.merchant_id}/deposits"
+    for number, amount in enumerate((5, door.shell.config.four_eyes_above_fen + 1)):
+        await treasurer.good("POST", path, {"amount_fen": amount, "reference": f"REF-{number}", "reason": WHY})
+    for statement in (
+        "update money_moves set amount = amount + 1 where state = 'waiting'",
+        "update money_moves set note = 'other' where state = 'done'",
+        "delete from money_moves",
+    ):
+        with pytest.raises(IntegrityError, match=r"decided once|append-only"):
+            async with transaction(door.engine) as conn:
+                await conn.execute(sa.text(statement))
 
 
 async def test_two_treasurers_who_approve_at_once_move_the_money_once(door: Door, treasurer: Operator):

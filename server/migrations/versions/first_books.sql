@@ -1121,6 +1121,17 @@ begin
     return null;
 end $$;
 
+create or replace function decided_move_stays() returns trigger language plpgsql as $$
+begin
+    if old.state <> 'waiting' or new.move_id <> old.move_id or new.kind <> old.kind or new.amount <> old.amount
+       or new.merchant_id is distinct from old.merchant_id or new.test_id is distinct from old.test_id
+       or new.to_test_id is distinct from old.to_test_id or new.reference <> old.reference or new.alone <> old.alone
+       or new.proposed_by is distinct from old.proposed_by then
+        raise exception 'a move of money is decided once, as it was asked for' using errcode = 'restrict_violation';
+    end if;
+    return new;
+end $$;
+
 create or replace trigger alarm_events_append_only before update or delete or truncate on alarm_events
     for each statement execute function refuse_change();
 
@@ -1227,6 +1238,12 @@ create or replace trigger accounts_open_empty before insert on accounts
 create or replace trigger accounts_never_close before delete or truncate on accounts
     for each statement execute function refuse_change();
 
+create or replace trigger money_moves_decided_once before update on money_moves
+    for each row execute function decided_move_stays();
+
+create or replace trigger money_moves_stay before delete or truncate on money_moves
+    for each statement execute function refuse_change();
+
 create or replace trigger order_moves_append_only before update or delete or truncate on order_moves
     for each statement execute function refuse_change();
 
@@ -1255,6 +1272,9 @@ create or replace trigger seals_append_only before update or delete or truncate 
     for each statement execute function refuse_change();
 
 create or replace trigger segment_versions_append_only before update or delete or truncate on segment_versions
+    for each statement execute function refuse_change();
+
+create or replace trigger segments_stay before delete or truncate on segments
     for each statement execute function refuse_change();
 
 create or replace trigger verdicts_append_only before update or delete or truncate on verdicts
