@@ -16,7 +16,7 @@ from server.edge.problems import Problem
 from server.edge.wire import REQUEST_ID, Call, Reply, Route, Wire, json_bytes, rfc3339
 from server.flows.export_player import export_player
 from server.flows.forget_player import forget_player
-from server.secrets import SealBroken, Vault, keyed_hash
+from server.secrets import SealBroken, Vault
 from server.stores import audit, cases, farm, ledger, players, prizes, standings
 from server.stores.db import AsyncConnection, reading, transaction
 from server.stores.players import Identity, Player
@@ -165,8 +165,8 @@ async def _meant(call: Call, conn: AsyncConnection, text: str) -> list[Player]:
     try:
         as_id = UUID(text)
     except ValueError:
-        keys = call.shell.config.vault_keys
-        keyed = [(name, keyed_hash(keys[min(keys)], f"{name}:{text}")) for name in PLATFORMS]
+        vault: Vault = call.shell.vault
+        keyed = [(name, hashed) for name in PLATFORMS for hashed in vault.names_of(f"{name}:{text}")]
     else:
         found.append(as_id)
         keyed.append(("", as_id.bytes))
