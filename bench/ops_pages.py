@@ -199,6 +199,7 @@ LISTS = (
     Listed("/ops/budgets/merchants?name=商家1", _from("merchants", "merchant_id", "name like '商家1%'", "1 desc")),
     Listed("/ops/budgets/tests?state=all", _from("budgets", "opened_at, budget_id")),
     Listed("/ops/budgets/tests", _from("budgets", "opened_at, budget_id", "closed_at is null")),
+    Listed("/ops/budgets/tests?state=alert"),
     Listed("/ops/budgets/moves", _from("money_moves", "move_id", order="1 desc")),
     Listed("/ops/budgets/moves?state=done", _from("money_moves", "move_id", "state = 'done'", "1 desc")),
     Listed("/ops/economy/changes", _from("economies", "economy_id", order="1 desc")),

@@ -40,9 +40,9 @@ class MerchantsQuery(Wire):
 
 
 class BudgetsQuery(Wire):
-    """Which page of tests' budgets: those from which more may be promised, or all."""
+    """Which page of tests' budgets: open ones, open ones that are used up to the alert, or all."""
 
-    state: Literal["open", "all"] = "open"
+    state: Literal["open", "alert", "all"] = "open"
     cursor: Cursor = None
     limit: Limit = 50
 
@@ -328,9 +328,12 @@ async def get_budgets(call: Call) -> dict[str, Any]:
     key = unpack(call.query.cursor, aware, UUID)
     async with reading(call.shell.engine) as conn:
         found = await money.budgets_page(
-            conn, open_only=call.query.state == "open", before=(key[0], key[1]) if key else None,
+            conn,
+            open_only=call.query.state != "all",
+            used_permille=call.shell.economy.alert_permille if call.query.state == "alert" else None,
+            before=(key[0], key[1]) if key else None,
             limit=call.query.limit + 1,
-        )  # fmt: skip
+        )
     shown, more = found[: call.query.limit], len(found) > call.query.limit
     last = shown[-1].budget if more else None
     return {

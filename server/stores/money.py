@@ -273,13 +273,29 @@ order by b.opened_at desc, b.budget_id desc
 """
 
 
+_USED = """ and b.bought_g > b.returned_g and 1000 * (b.bought_g - b.returned_g - coalesce(
+    (select a.balance from accounts a where a.account_id = account_id('test_budget', b.budget_id)), 0))
+    >= (b.bought_g - b.returned_g) * :permille"""
+
+
 async def budgets_page(
-    conn: AsyncConnection, *, open_only: bool, before: tuple[datetime, UUID] | None = None, limit: int = 50
+    conn: AsyncConnection,
+    *,
+    open_only: bool,
+    used_permille: int | None = None,
+    before: tuple[datetime, UUID] | None = None,
+    limit: int = 50,
 ) -> list[NamedBudget]:
-    """Budgets of tests, newest first, from after the key `before` (opened_at, budget_id)."""
+    """Budgets of tests, newest first, from after the key `before` (opened_at, budget_id).
+
+    With `used_permille` only those of which so much is paid or promised: all that is not left.
+    """
     where, values = "", dict[str, object](limit=limit)
     if open_only:
         where += " and b.closed_at is null"
+    if used_permille is not None:
+        where += _USED
+        values["permille"] = used_permille
     if before is not None:
         where += " and (b.opened_at, b.budget_id) < (:opened_at, :budget_id)"
         values |= {"opened_at": before[0], "budget_id": before[1]}

@@ -234,6 +234,7 @@ async def test_an_open_test_is_topped_up_and_gives_back_whole_votes(door: Door, 
     topped = await treasurer.good("POST", f"{path}/top-ups", {"amount_fen": 3_004, "reason": WHY})
     assert (topped["amount"], topped["moved"]) == (3_004, 3_003)
     assert await holds(door) == {}
+    assert (await treasurer.good("GET", f"{AT}/tests?state=alert"))["budgets"] == []
     everything = 33_003 - 300  # a block of 1 000 g is promised: it costs 300 fen
     assert await treasurer.refused("POST", f"{path}/returns", {"amount_fen": everything + 3, "reason": WHY}) == (
         409, "not_that_much",
@@ -242,6 +243,8 @@ async def test_an_open_test_is_topped_up_and_gives_back_whole_votes(door: Door, 
     assert back["moved"] == everything
     budget = await treasurer.good("GET", path)
     assert (budget["left_g"], budget["promised_g"], budget["bought_g"]) == (0, 1000, 1000)
+    (near,) = (await treasurer.good("GET", f"{AT}/tests?state=alert"))["budgets"]  # all that is left is promised
+    assert (near["test_id"], near["alert"], near["spent_permille"]) == (str(test_id), True, 1000)
     assert await balance(door, books.merchant(merchant.merchant_id)) == 100_000 - 300
     assert await holds(door) == {}
 
