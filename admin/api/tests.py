@@ -28,6 +28,7 @@ from server.flows.draft_test import add_style, create_draft, edit_draft, edit_st
 from server.flows.end_test import end_test
 from server.flows.import_test import import_test
 from server.flows.move_test import move_test
+from server.flows.show_ranking import show_ranking
 from server.flows.submit_test import submit_test
 from server.ids import uuid7
 from server.media import keep_picture
@@ -552,23 +553,18 @@ async def post_stop(call: Call) -> dict[str, Any]:
 
 
 async def ranking_document(call: Call, test: StyleTest) -> dict[str, Any]:
-    """The newest snapshot of a test as a document; an empty one before the first votes."""
+    """What is shown of a test as a document; an empty one before the first votes."""
     async with reading(call.shell.engine) as conn:
-        snapshot = await snapshots.latest(conn, test.test_id)
         budget = await budgets.find(conn, test.test_id)
         state = (await tests.states(conn, [test.test_id]))[test.test_id]
         looks = await snapshots.looks(conn, test.test_id) if state is TestState.RUNNING else None
-    document: dict[str, Any] = (
-        dict(snapshot.document)
-        if snapshot
-        else {
+        document = await show_ranking(conn, test, state) or {
             "test_id": str(test.test_id),
             "version": 0,
             "status": DecisionStatus.NO_DATA.value,
             "votes": 0,
             "items": [],
         }
-    )
     document["state"] = state.value
     spent_fen = budget.cost_fen() if budget else 0
     promised_fen = budget.rate.charge_fen(int(document.get("promised_g", 0))) if budget else 0
@@ -619,6 +615,10 @@ async def get_decision(call: Call) -> dict[str, Any]:
         "decision": document.get("decision"),
         "confirmation": document.get("confirmation"),
         "mix": document.get("mix"),
+        "estimated_votes": document.get("estimated_votes", 0),
+        "holding": document.get("holding"),
+        "result_changed": document.get("result_changed"),
+        "notes": document.get("notes", []),
         "ailments": document.get("ailments", []),
         "verdicts": [
             {"style_id": item["style_id"], "name": item["name"], "verdict": item["verdict"], "reason": item["reason"]}

@@ -21,8 +21,12 @@ from server.stores.db import AsyncConnection, reading, transaction
 from server.stores.webhooks import Delivery, Webhook
 
 MOST = 10
-Event = Literal["test.review", "test.sent_back", "test.running", "test.decided", "test.stopped"]
-EVENTS: tuple[Event, ...] = ("test.review", "test.sent_back", "test.running", "test.decided", "test.stopped")
+Event = Literal[
+    "test.review", "test.sent_back", "test.running", "test.decided", "test.stopped", "test.result_changed"
+]  # fmt: skip
+EVENTS: tuple[Event, ...] = (
+    "test.review", "test.sent_back", "test.running", "test.decided", "test.stopped", "test.result_changed",
+)  # fmt: skip
 
 
 class WebhookBody(Wire):

@@ -1,21 +1,23 @@
 """Check results: does a decision survive without any 5 % of its voters, and is it still the same after verdicts on them?"""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import numpy as np
 import structlog
 
+from game.holding import changed_note, restored_note
 from game.matchup import Choice
 from game.style_test import StyleTest
 from ranking import bradley_terry
 from ranking.comparisons import NEITHER, Comparisons
 from ranking.errors import RankingError
 from ranking.robustness import Removal, survives_removal
-from server.stores import standings, tests, votes
-from server.stores.db import AsyncEngine, reading, transaction
-from server.stores.standings import ResultCheck, StyleGates
+from server.stores import audit, standings, tests, votes, webhooks
+from server.stores.db import AsyncConnection, AsyncEngine, reading, transaction
+from server.stores.standings import REVIEW, ResultCheck, StyleGates
 from server.stores.votes import VoteColumns
 
 log = structlog.get_logger()
@@ -77,7 +79,36 @@ class CheckResults:
                     conn, test_id, chosen_before=before.chosen, chosen_after=chosen, now=now
                 )
                 if news:
+                    await self._tell(conn, test, before.chosen, chosen, now)
                     log.info("result_flagged", test_id=str(test_id), chosen=chosen)
+
+    async def _tell(
+        self, conn: AsyncConnection, test: StyleTest, before: Sequence[int], after: Sequence[int], now: datetime
+    ) -> None:
+        """Tell the merchant, who may be cutting cloth by the first result."""
+        titles = [style.title for style in test.ranked]
+        same = sorted(before) == sorted(after)
+        note = restored_note() if same else changed_note([titles[k] for k in before], [titles[k] for k in after])
+        ids = [str(style.style_id) for style in test.ranked]
+        said = {
+            "test_id": str(test.test_id),
+            "title": test.title,
+            "changed": not same,
+            "chosen_before": [ids[k] for k in before],
+            "chosen_after": [ids[k] for k in after],
+            "words": {"zh": note.zh, "en": note.en},
+        }
+        await webhooks.announce(conn, test.merchant_id, "test.result_changed", said, now)
+        await audit.write(
+            conn,
+            who=REVIEW,
+            what="test.result_restored" if same else "test.result_changed",
+            object_id=test.test_id,
+            before={"chosen": said["chosen_before"]},
+            after={"chosen": said["chosen_after"]},
+            why=note.en,
+            now=now,
+        )
 
 
 def _comparisons(

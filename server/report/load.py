@@ -10,6 +10,7 @@ import numpy as np
 from game.style_test import StyleTest
 from ranking.order_advice import Calibration, calibrate
 from rewards.economy import Economy
+from server.flows.show_ranking import show_ranking
 from server.report.model import Money, Report, build
 from server.report.plan import Plan, plan_from
 from server.stores import budgets, sales, snapshots, tests
@@ -28,7 +29,7 @@ async def report_of(
 ) -> Report:
     """The report of a test as it stands; with `plan`, as it would be under another plan than the stored one."""
     snapshot = await snapshots.latest(conn, test.test_id)
-    document = snapshot.document if snapshot else None
+    document = await show_ranking(conn, test, test.state)
     return build(
         test,
         document=document,

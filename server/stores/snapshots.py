@@ -82,6 +82,19 @@ async def looks(conn: AsyncConnection, test_id: UUID) -> tuple[tuple[datetime, i
     return ((first.at, first.votes), (last.at, last.votes)) if first and last else None
 
 
+async def first_from(conn: AsyncConnection, test_id: UUID, votes: int) -> Snapshot | None:
+    """The oldest snapshot that is still kept of those with at least so many votes."""
+    row = (
+        await conn.execute(
+            sa.select(snapshots)
+            .where(snapshots.c.test_id == test_id, snapshots.c.votes >= votes)
+            .order_by(snapshots.c.version)
+            .limit(1)
+        )
+    ).one_or_none()
+    return Snapshot(**row._asdict()) if row else None
+
+
 async def mark(conn: AsyncConnection, test_id: UUID) -> tuple[int, str, int]:
     """(newest version, the test's state, grams charged): changes whenever what a page shows has changed."""
     row = (
