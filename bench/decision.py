@@ -107,8 +107,7 @@ def select(arguments: argparse.Namespace) -> list[dict[str, Any]]:
                 rng = np.random.default_rng([arguments.seed, n, keep, rep])
                 world = simulate.realistic(n, rng)
                 planner = Planner(n, Goal(keep), rng)
-                # Dealt from posteriors that are 200 votes old; with few votes in all, 200 between looks are too coarse.
-                trace = simulate.study(world, planner, rng, votes=length, look_every=50 if n == 4 else 200)
+                trace = simulate.study(world, planner, rng, votes=length, look_every=200)
                 found.append([(r.n_votes, *misses(world, s.strength, keep)) for s, r in trace])
             rows.append(_selected(n, asks, keep, "planner", np.array(found), level, arguments.seed))
             found = []
