@@ -174,7 +174,7 @@ insert into staff (user_id, login, name, password_hash, roles, created_at)
 select pg_temp.numbered('w', n), 'staff' || n, '员工' || n, '-', array['reviewer'], pg_temp.moment(n, {staff})
 from generate_series(1, {staff}) n;
 insert into switches (scope, target, stops, why, who, at)
-select 'test', pg_temp.numbered('s', n)::text, n % 2 = 0, '演练', 'qian', pg_temp.moment(n, 2000)
+select 'test', pg_temp.numbered('s', n)::text, n % 50 = 0, '演练', 'qian', pg_temp.moment(n, 2000)
 from generate_series(1, 2000) n;
 """),
 )  # fmt: skip
@@ -213,14 +213,20 @@ LISTS = (
     Listed("/ops/segments", _from("segments", "name, segment_id", order="1, 2")),
     Listed("/ops/cases", _from("cases", "opened_at, case_id"), "moment"),
     Listed("/ops/cases?state=open", _from("cases", "opened_at, case_id", "state = 'open'"), "moment"),
+    Listed("/ops/cases?reason=one_sided", _from("cases", "opened_at, case_id", "'one_sided' = any(reasons)"), "moment"),
     Listed("/ops/appeals", _from("appeals", "at, appeal_id"), "moment"),
     Listed("/ops/players", _from("players", "player_id", order="1 desc")),
+    Listed("/ops/players?text=玩家7777"),
+    Listed("/ops/merchants?text=商家77"),
     Listed("/ops/merchants", _from("merchants", "merchant_id", order="1 desc")),
     Listed("/ops/audit", _from("audit_lines", "line_id", order="1 desc"), "plain"),
     Listed(
         "/ops/audit?what=money.deposit", _from("audit_lines", "line_id", "what = 'money.deposit'", "1 desc"), "plain"
     ),
     Listed("/ops/audit?who=staff7", _from("audit_lines", "line_id", "who = 'staff7'", "1 desc"), "plain"),
+    Listed("/ops/audit?request_id=r777"),
+    Listed("/ops/audit?since=2026-01-01T00:00:00Z&until=2026-06-01T00:00:00Z"),
+    Listed("/ops/alarms"),
     Listed("/ops/switches", _from("switches", "switch_id", order="1 desc"), "plain"),
     Listed("/ops/staff", _from("staff", "created_at, user_id"), "moment"),
     Listed("/ops/content"),
@@ -235,6 +241,7 @@ ONE = (
     ("/ops/segments/{}", "select segment_id from segments limit 1"),
     ("/ops/cases/{}", "select case_id from cases limit 1"),
     ("/ops/players/{}", "select player_id from players limit 1"),
+    ("/ops/players/{}?limit=100", "select player_id from players order by player_id desc limit 1"),
     ("/ops/merchants/{}", "select merchant_id from merchants limit 1"),
 )
 DEPTHS = (("first", 0.0), ("middle", 0.5), ("last", 0.995))
