@@ -1,6 +1,6 @@
 """View the farm: everything that a player's orchard shows, from one consistent look at the database."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from rewards.days import day_ends_at, day_of, day_starts_at
 from rewards.economy import Economy
 from rewards.farm import ExpiryNotice, Forecast, GrowthStage, Terms, Tree
 from rewards.kinds.streak import STREAK
+from server.flows.unused_fertilizer import lives_of, unused_fertilizer
 from server.stores import farm, ledger, players, prizes, votes
 from server.stores.db import AsyncConnection
 
@@ -86,13 +87,26 @@ async def view_farm(conn: AsyncConnection, *, player_id: UUID, economy: Economy,
         ),
         choice_g=economy.choice_g,
         forecast=await _forecast(conn, tree, player_id, made=made, now=now) if tree is not None else None,
-        # The last word on a day is enough: 3 days before says all that 14 days before said.
-        notices=tuple({notice.expires_on: notice for notice, _ in reversed(notices)}.values()),
+        notices=await _still_expiring(conn, player_id, [notice for notice, _ in notices], economy=economy),
         vetted_votes=await farm.vetted_votes(conn, player_id),
         invitations=await farm.rewarded_invitations(conn, player_id),
         standing=player.standing,
         standing_reasons=player.standing_reasons,
     )
+
+
+async def _still_expiring(
+    conn: AsyncConnection, player_id: UUID, sent: list[ExpiryNotice], *, economy: Economy
+) -> tuple[ExpiryNotice, ...]:
+    """Of each day that was announced the grams that are still unused; nothing of a day whose grams were used meanwhile."""
+    if not sent:
+        return ()
+    left: dict[date, int] = {}
+    for lot in unused_fertilizer(await farm.wallet_by_day(conn, player_id), await lives_of(conn, economy)):
+        left[lot.expires_on] = left.get(lot.expires_on, 0) + lot.amount_g
+    # The last word on a day is enough: 3 days before says all that 14 days before said.
+    latest = {notice.expires_on: notice for notice in reversed(sent)}
+    return tuple(replace(notice, amount_g=left[day]) for day, notice in latest.items() if day in left)
 
 
 async def _forecast(conn: AsyncConnection, tree: Tree, player_id: UUID, *, made: int, now: datetime) -> Forecast:
@@ -106,5 +120,5 @@ async def _forecast(conn: AsyncConnection, tree: Tree, player_id: UUID, *, made:
         earned_last_week_g=sum([await farm.earned_since(conn, grower, since) for grower in growers]),
         observed_days=observed_days,
         available_g=sum(wallets.values()),
-        applications_left_today=(tree.terms.applications_per_day - made) * len(growers),
+        applications_left_today=max(0, tree.terms.applications_per_day - made) * len(growers),
     )

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from rewards import farm as rules
 from rewards.days import day_of
-from rewards.economy import DEFAULT, Economy
 from rewards.errors import BelowFloor
-from rewards.farm import DayCredit, ExpiryNotice, Lot
+from rewards.farm import ExpiryNotice, Lot
 from server.figures import EconomyNow
+from server.flows.unused_fertilizer import Lives, lives_of, unused_fertilizer
 from server.ids import uuid7
 from server.stores import farm, ledger
 from server.stores.db import AsyncConnection, AsyncEngine, reading, transaction
@@ -32,13 +32,10 @@ class _Rules:
 
     today: date
     notice_days: tuple[int, ...]
-    history: Sequence[tuple[date, int]]
+    lives: Lives
 
     def unused(self, wallet: OldGrams) -> tuple[Lot, ...]:
-        credits = tuple(
-            DayCredit(day, amount_g, rules.expiry_days_of(day, self.history)) for day, amount_g in wallet.credits
-        )
-        return rules.lots(credits, debited_g=wallet.debited_g)
+        return unused_fertilizer(wallet, self.lives)
 
 
 class ExpireFertilizer:
@@ -54,9 +51,10 @@ class ExpireFertilizer:
         """Send the notices that are due and expire what is past its day; returns how many wallets had either."""
         economy = self._economy()
         async with reading(self._engine) as conn:
-            holds = await self._rules(conn, economy, now)
+            lives = await lives_of(conn, economy)
+        holds = _Rules(day_of(now - CLOCK_GRACE), economy.expiry_notice_days, lives)
         # A wallet that was first used later has nothing to be told of yet.
-        youngest = min(days for _, days in holds.history) - max(holds.notice_days) - 1
+        youngest = min(days for _, days in holds.lives) - max(holds.notice_days) - 1
         touched, after = 0, FIRST
         while True:
             async with reading(self._engine) as conn:
@@ -70,13 +68,6 @@ class ExpireFertilizer:
             if len(wallets) < BATCH:
                 return touched
             after = wallets[-1].player_id
-
-    async def _rules(self, conn: AsyncConnection, economy: Economy, now: datetime) -> _Rules:
-        saved = await farm.expiry_history(conn)
-        # Before the first change that was saved the default held.
-        at_first = DEFAULT.expiry_days if saved else economy.expiry_days
-        history = ((date.min, at_first), *saved)
-        return _Rules(day_of(now - CLOCK_GRACE), economy.expiry_notice_days, history)
 
     async def _look_at(self, player_id: UUID, holds: _Rules, now: datetime) -> bool:
         try:

@@ -438,6 +438,20 @@ async def test_unused_fertilizer_expires_after_two_notices(orchard: Service) -> 
     assert await broken_laws(orchard) == {}
 
 
+async def test_an_announced_expiry_shows_what_is_still_unused_to_the_gram(orchard: Service) -> None:
+    """70 g were announced; 50 g are applied: 20 g are shown, and after the rest was used nothing is."""
+    phone, first = await orchard.phone(), day_of(orchard.clock())
+    await plant(phone)
+    await give(orchard, phone, 70)
+    orchard.clock.now = day_ends_at(first + timedelta(days=165)) + timedelta(hours=3)
+    await ExpireFertilizer(orchard.engine, lambda: orchard.shell.economy).run(orchard.clock())
+    await phone.log_in()
+    assert [one["amount_g"] for one in (await view(phone))["expiring"]] == [70]
+    assert [one["amount_g"] for one in (await apply(phone, 1))["farm"]["expiring"]] == [20]
+    await give(orchard, phone, 100)
+    assert (await apply(phone, 1))["farm"]["expiring"] == []
+
+
 async def test_a_clock_that_is_an_hour_wrong_expires_nothing_early(orchard: Service) -> None:
     phone = await orchard.phone()
     await give(orchard, phone, 70)
