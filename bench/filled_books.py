@@ -1,5 +1,8 @@
 """Books of any size, made by the database itself: players, tests with blocks, votes, and their grants, held or settled."""
 
+import os
+from pathlib import Path
+
 import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -140,3 +143,20 @@ async def _run(conn: AsyncConnection, script: str) -> None:
     """Run a script of several statements, in the transaction that is open."""
     await conn.execute(sa.text("select"))
     await (await conn.get_raw_connection()).driver_connection.execute(script)
+
+
+def cpu_s_below(server_pid: int | None) -> float:
+    """CPU seconds that the processes of one PostgreSQL server have used so far; 0 where there is no /proc."""
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(") ")[2].split()
+        except OSError:
+            # It ended meanwhile.
+            continue
+        if int(fields[1]) == server_pid:
+            ticks += int(fields[11]) + int(fields[12])
+        elif int(stat.parent.name) == server_pid:
+            # Of those that have ended: workers of one query, say.
+            ticks += int(fields[13]) + int(fields[14])
+    return ticks / os.sysconf("SC_CLK_TCK")

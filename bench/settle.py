@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import json
-import os
 import sys
 import tempfile
 import time
@@ -15,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bench.filled_books import fill, new_database
+from bench.filled_books import cpu_s_below, fill, new_database
 from server.embedded import EmbeddedPostgres
 from server.jobs.settle_grants import BATCH, SettleGrants
 from server.stores.db import engine_from
@@ -32,11 +31,11 @@ async def settle(
         await fill(engine, n_grants=n_grants, n_players=n_players, n_tests=n_tests, settled=False)
         jobs = [SettleGrants(engine, batch=batch) for _ in range(n_workers)]
         now = datetime.now(UTC)
-        cpu_s = _cpu_s_below(postgres.pid)
+        cpu_s = cpu_s_below(postgres.pid)
         started = time.perf_counter()
         settled = sum(await asyncio.gather(*(job.run(now) for job in jobs)))
         seconds = time.perf_counter() - started
-        cpu_s = _cpu_s_below(postgres.pid) - cpu_s
+        cpu_s = cpu_s_below(postgres.pid) - cpu_s
         assert settled == n_grants
         broken = await _broken(engine)
     finally:
@@ -56,20 +55,6 @@ async def settle(
 
 async def _broken(engine: AsyncEngine) -> list[str]:
     return [finding.code async for finding in audit(engine, all_laws()) if not finding.holds]
-
-
-def _cpu_s_below(server_pid: int | None) -> float:
-    """CPU seconds that the processes of one PostgreSQL server have used so far; 0 where there is no /proc."""
-    ticks = 0
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(") ")[2].split()
-        except OSError:
-            # It ended meanwhile.
-            continue
-        if int(fields[1]) == server_pid:
-            ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> int:
