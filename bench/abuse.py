@@ -3,6 +3,7 @@
     python -m bench.abuse --quick                (a minute)
     python -m bench.abuse --seed 20260501        (some fifteen minutes of one core)
     python -m bench.abuse --only speed           (catch, honest, effect, speed; may be given several times)
+    python -m bench.abuse --only catch --kind random     (one kind of attacker; may be given several times)
 
 The world is game/abuse/crowd.py: 30 styles of 10 merchants, five segments of which one has a taste of its own, a
 hidden minority of a tenth in every segment, households and carrier networks, one gold pair in twenty, pairs dealt at
@@ -33,6 +34,8 @@ from ranking.comparisons import Comparisons
 
 CHECKPOINTS = (10, 20, 50, 100, 200)
 FEN_PER_VOTE = 1.44
+# What the effect is measured of: those whose votes could move a ranking.
+EFFECTIVE = ("pusher", "random_pusher", "half_pusher", "ring", "random", "left", "contrary")
 TRUSTED = STANDINGS.index("trusted")
 MUTED = STANDINGS.index("muted")
 
@@ -50,6 +53,7 @@ class Size:
     effect_runs: int
     shares: tuple[float, ...]
     sweep_players: int
+    kinds: tuple[str, ...] = ATTACKS
 
 
 FULL = Size(
@@ -81,7 +85,7 @@ def catch(size: Size, seed: int, tick: Callable[[], None]) -> list[dict[str, Any
     crowd, and standings.
     """
     rows = []
-    for kind in ATTACKS:
+    for kind in size.kinds:
         for n_votes in size.checkpoints:
             suspect, honest, muted, watched, farms = [], [], [], [], []
             for run in range(size.catch_runs):
@@ -168,13 +172,17 @@ def effect(size: Size, seed: int, tick: Callable[[], None]) -> list[dict[str, An
     and their pay.
     """
     rows = []
-    for kind in ("pusher", "random_pusher", "half_pusher", "ring", "random", "left", "contrary"):
+    for kind in _effective(size):
         for share in size.shares:
             outcome = [_one_effect(size, [seed, 99, run], kind, share) for run in range(size.effect_runs)]
             about: dict[str, Any] = {"kind": kind, "share": share, "votes_each": min(100, size.checkpoints[-1])}
             rows.append(about | _mean(outcome))
             tick()
     return rows
+
+
+def _effective(size: Size) -> tuple[str, ...]:
+    return tuple(kind for kind in EFFECTIVE if kind in size.kinds)
 
 
 def _one_effect(size: Size, seed: list[int], kind: str, share: float) -> dict[str, float]:
@@ -267,9 +275,9 @@ PARTS: Mapping[str, Callable[[Size, int, Callable[[], None]], list[dict[str, Any
 
 def steps(part: str, size: Size) -> int:
     return {
-        "catch": len(ATTACKS) * len(size.checkpoints),
+        "catch": len(size.kinds) * len(size.checkpoints),
         "honest": 5 * len(size.checkpoints),
-        "effect": 7 * len(size.shares),
+        "effect": len(_effective(size)) * len(size.shares),
         "speed": 1,
     }[part]
 
@@ -286,9 +294,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=20260501)
     parser.add_argument("--quick", action="store_true", help="a small size")
     parser.add_argument("--only", action="append", choices=list(PARTS), help="this part only; may be repeated")
+    parser.add_argument("--kind", action="append", choices=list(ATTACKS), help="this attack only; may be repeated")
     parser.add_argument("--json", type=Path, metavar="OUT")
     options = parser.parse_args()
-    size = QUICK if options.quick else FULL
+    size = replace(QUICK if options.quick else FULL, kinds=tuple(options.kind or ATTACKS))
     console = Console(width=160)
     found = {}
     with Progress(console=Console(stderr=True), transient=True) as bar:

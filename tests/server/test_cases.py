@@ -1,5 +1,6 @@
 """Laws of cases: a person judges with the evidence at hand, two move money, what was wrong comes back, all is on record."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from admin.flows.sign_in import cookie_digest
 from admin.roles import PERMITTED, May, Role
 from admin.shell import admin_shell
 from rewards import ledger as books
+from server.flows.file_appeal import file_appeal
 from server.ids import uuid7
 from server.jobs.settle_grants import SettleGrants
 from server.jobs.sweep_abuse import SweepAbuse
@@ -156,6 +158,40 @@ async def test_lifting_a_case_gives_back_every_voided_gram_once(office: Office):
     async with office.ballot.engine.connect() as conn:
         lines = (await conn.execute(sa.text("select who, what, why from audit_lines where who = 'shen'"))).all()
     assert {(line.what, line.why) for line in lines} >= {("case.lifted", NOTE), ("player.trusted", NOTE)}
+
+
+async def test_operators_who_lift_at_once_give_back_once(office: Office):
+    """Two persons at one moment, by the case and by the appeal: every gram comes back once, each act is on record."""
+    one, other = await office.person("shen", Role.REVIEWER), await office.person("lu", Role.REVIEWER)
+    player_id = office.lefties[1]
+    async with office.ballot.engine.connect() as conn:
+        voided_g = sum(each.amount_g for each in await cases.taken_from(conn, player_id))
+    async with transaction(office.ballot.engine) as conn:
+        appeal = await file_appeal(
+            conn, player_id, text="是我家孩子点的,请再看看。", case_id=None, now=office.ballot.now
+        )
+    assert appeal is not None
+    case_id = await office.case_of(player_id)
+    lift = {"outcome": "lifted", "note": NOTE}
+    answer = {"outcome": "lifted", "answer": "抱歉,我们看错了。"}
+    told = await asyncio.gather(
+        *(person.call("POST", f"/v1/ops/cases/{case_id}/judge", lift) for person in (one, other)),
+        *(person.call("POST", f"/v1/ops/appeals/{appeal.appeal_id}/answer", answer) for person in (one, other)),
+    )
+    done = [body for status, body in told if status == 200]
+    refused = [body["code"] for status, body in told if status == 409]
+    assert len(done) + len(refused) == 4, told
+    assert 1 <= len(done) <= 2
+    assert set(refused) <= {"case_closed", "appeal_answered"}
+    assert sum(body["restored_g"] for body in done) == voided_g > 0
+    assert await office.wallet_g(player_id) == voided_g
+    assert (await office.player(player_id)).standing == "trusted"
+    assert await office.broken_laws() == {}
+    async with office.ballot.engine.connect() as conn:
+        acts = list(
+            await conn.scalars(sa.text("select what from audit_lines where who in ('shen', 'lu') order by line_id"))
+        )
+    assert sum(act in ("case.lifted", "appeal.lifted") for act in acts) == len(done)
 
 
 async def test_upholding_binds_review_and_may_still_be_lifted(office: Office):

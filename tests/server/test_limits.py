@@ -1,10 +1,15 @@
 """How fast one may call: the same arithmetic in memory and in Redis, and limits that never stop the game."""
 
+import asyncio
+import sys
+from pathlib import Path
+
 import pytest
 import redis.asyncio as redis
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.api.sessions import LOG_INS
 from server.edge.limits import Limit, MemoryLimiter, RedisLimiter, gcra, retry_after_s
 from tests.server.builders import Service
 
@@ -45,6 +50,45 @@ async def test_redis_limits_as_memory_does(redis_url: str) -> None:
             at_s = 1000 + number * 0.2
             shared = await (one if number % 2 else other).wait_s(TWO_A_SECOND, "a", at_s)
             assert shared == pytest.approx(await alone.wait_s(TWO_A_SECOND, "a", at_s), abs=1e-4)
+
+
+_CALLER = """
+import asyncio, sys
+import redis.asyncio as redis
+from server.edge.limits import Limit, RedisLimiter
+
+async def main() -> None:
+    async with redis.from_url(sys.argv[1]) as client:
+        limiter, limit = RedisLimiter(client), Limit("shared", rate_per_s=0.001, burst=100)
+        waits = [await limiter.wait_s(limit, "one player", 1000.0) for _ in range(120)]
+        print(sum(wait == 0.0 for wait in waits))
+
+asyncio.run(main())
+"""
+
+
+async def test_two_processes_share_one_limit(redis_url: str) -> None:
+    """Whoever spreads his calls over two API processes passes as often as with one: never more than the burst."""
+    callers = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _CALLER, redis_url, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2]
+        )
+        for _ in range(2)
+    ]
+    passed = [int((await caller.communicate())[0]) for caller in callers]
+    assert sum(passed) == 100
+    async with redis.from_url(redis_url) as client:
+        assert await client.pttl("limit:shared:{one player}") > 0, "what is remembered is forgotten by itself"
+
+
+async def test_a_carriers_subscribers_are_not_taken_for_one(service: Service) -> None:
+    """Hundreds of honest people behind one address log in at one moment, each with a telephone of his own, and play."""
+    await service.test()
+    for number in range(300):
+        await service.phone(f"用户{number}")
+    assert LOG_INS.burst >= 1000
+    phone = await service.phone("再一个")
+    assert (await phone.round())["matchups"]
 
 
 async def test_losing_redis_stops_nobody() -> None:
