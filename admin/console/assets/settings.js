@@ -11,11 +11,27 @@ async function showKeys() {
       element("span", {}, element("b", { text: key.name }), ` · ${key.scopes.includes("write") ? words("读写", "read and write") : words("只读", "read")} · ${key.created_at.slice(0, 10)}`),
       key.revoked_at
         ? element("span", { class: "soft", text: words("已作废", "Revoked") })
-        : element("button", { type: "button", class: "danger", text: words("作废", "Revoke"), "aria-label": `${words("作废", "Revoke")} ${key.name}`, onclick: async () => {
+        : key.expires_at
+        ? element("span", { class: "soft", text: words(`已轮换,有效到 ${key.expires_at.slice(0, 16).replace("T", " ")} UTC`, `Rotated; opens things until ${key.expires_at.slice(0, 16).replace("T", " ")} UTC`) })
+        : element("span", { class: "chips" }, element("button", { type: "button", text: words("轮换", "Rotate"), "aria-label": `${words("轮换", "Rotate")} ${key.name}`, onclick: async () => {
+            if (!sure(words("会得到一个新密钥;旧密钥 24 小时内仍然有效。", "You get a new key; the old one still works for 24 hours. Rotate it?"))) return;
+            try {
+              showKey((await call("POST", `/v1/merchant/keys/${key.key_id}/rotate`, { grace_hours: 24 })).key);
+            } catch (error) {
+              say(error);
+            }
+          } }), element("button", { type: "button", class: "danger", text: words("作废", "Revoke"), "aria-label": `${words("作废", "Revoke")} ${key.name}`, onclick: async () => {
             if (!sure(words("作废后,用它的程序会立刻失效。", "Programs that use it stop working at once. Revoke it?"))) return;
             await call("DELETE", `/v1/merchant/keys/${key.key_id}`).catch(say);
             showKeys();
-          } }))));
+          } })))));
+}
+
+function showKey(key) {
+  const shown = document.getElementById("made-key");
+  shown.hidden = false;
+  shown.textContent = key;
+  showKeys();
 }
 
 const STATES = { waiting: words("等待重试", "waiting"), delivered: words("已送达", "delivered"), dead: words("已放弃", "given up") };
@@ -43,11 +59,8 @@ document.getElementById("new-key").addEventListener("submit", async (event) => {
   const form = event.target;
   try {
     const made = await call("POST", "/v1/merchant/keys", { name: form.elements.name.value, scopes: form.elements.scope.value === "write" ? ["read", "write"] : ["read"] });
-    const shown = document.getElementById("made-key");
-    shown.hidden = false;
-    shown.textContent = made.key;
     form.reset();
-    showKeys();
+    showKey(made.key);
   } catch (error) {
     say(error);
   }
