@@ -226,9 +226,14 @@ function showOrder(reply) {
   place("order-kind").textContent = order?.kind_words ?? "";
   place("order-kind").className = `badge ${order?.kind === "advice" ? "hit" : "revise"}`;
   if (!order) return place("order").replaceChildren(element("p", { class: "soft", text: reply.missing }));
-  const sizes = new Map();
-  for (const one of order.sheet) if (one.size !== "—") sizes.set(one.title, [...(sizes.get(one.title) ?? []), `${one.size} ${one.units}`]);
-  place("order").replaceChildren(
+  // The order sheet of a style, summed up by one of its columns: "S 23 · M 56 · L 34".
+  const summed = (title, column) => {
+    const sums = new Map();
+    for (const one of order.sheet) if (one.title === title && one[column] !== "—") sums.set(one[column], (sums.get(one[column]) ?? 0) + one.units);
+    return [...sums].map(([name, units]) => `${name} ${units}`).join(" · ");
+  };
+  const splits = [["colour", words("颜色", "Colours")], ["size", words("尺码", "Sizes")], ["store", words("门店", "Shops")]].filter(([column]) => order.sheet.some((one) => one[column] !== "—"));
+  place("order").replaceChildren(...[
     element("dl", { class: "facts" },
       fact(words("首单", "Order"), words(`${order.units} 件`, `${order.units} pieces`)),
       fact(words("货款", "Cost"), yuan(order.money_fen)),
@@ -238,10 +243,11 @@ function showOrder(reply) {
       fact(words("预计毛利", "Expected profit"), yuan(order.profit_fen))),
     element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": words("首单明细", "Lines of the first order") },
       element("table", {},
-        element("thead", {}, element("tr", {}, ...[[words("款式", "Style")], [words("件数", "Pieces"), "num"], [words("需求 10–90%", "Demand 10-90 %"), "num"], [words("翻单", "Reorder"), "num"], [words("尺码", "Sizes")]].map(([text, kind]) => element("th", { scope: "col", text, class: kind })))),
-        element("tbody", {}, ...order.lines.map((line) => element("tr", {}, element("th", { scope: "row", text: line.title }), element("td", { class: "num", text: line.units }), element("td", { class: "num", text: `${line.demand_low}–${line.demand_high}` }), element("td", { class: "num", text: line.reorder_units || "—" }), element("td", { text: (sizes.get(line.title) ?? ["—"]).join(" · ") })))))),
+        element("thead", {}, element("tr", {}, ...[[words("款式", "Style")], [words("件数", "Pieces"), "num"], [words("需求 10–90%", "Demand 10-90 %"), "num"], [words("翻单", "Reorder"), "num"], ...splits.map(([, name]) => [name])].map(([text, kind]) => element("th", { scope: "col", text, class: kind })))),
+        element("tbody", {}, ...order.lines.map((line) => element("tr", {}, element("th", { scope: "row", text: line.title }), element("td", { class: "num", text: line.units }), element("td", { class: "num", text: `${line.demand_low}–${line.demand_high}` }), element("td", { class: "num", text: line.reorder_units || "—" }), ...splits.map(([column]) => element("td", { text: summed(line.title, column) }))))))),
+    order.sheet.length > order.lines.length ? element("p", { class: "soft", text: words("款式 × 颜色 × 尺码 × 门店的完整下单表在 XLSX 报告里。", "The whole sheet, style x colour x size x shop, is in the XLSX report.") }) : null,
     element("ul", { class: "soft" }, ...order.assumptions.map((text) => element("li", { text }))),
-  );
+  ].filter(Boolean));
 }
 let asked = 0;
 async function reckon() {
