@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+from game.attributes import VOCABULARY
 from game.errors import ContentRefused
 from game.style_test import Style, StyleTest
 
@@ -49,7 +50,12 @@ def pieces_of(test: StyleTest) -> tuple[Piece, ...]:
 
 
 def _style_piece(style: Style) -> Piece:
-    told = [f"{name} {value}" for name, value in style.attributes if isinstance(value, str)]
+    known = {attribute.code: attribute for attribute in VOCABULARY}
+    told = [
+        f"{known[name].label('zh')} {known[name].level_label(value, 'zh')}" if name in known else f"{name} {value}"
+        for name, value in style.attributes
+        if isinstance(value, str)
+    ]
     return _piece(style.style_id, style.title, _words(style.title, style.title_en, *told), style.picture)
 
 
