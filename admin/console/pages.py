@@ -128,7 +128,14 @@ def render(call: Call, template: str, *, status: int = 200, **values: Any) -> we
 def refusal_page(call: Call, problem: Problem) -> web.Response:
     """A refusal as a page: what is wrong, in words, and the way on."""
     sentence = problem.detail(english=wants_english(call.request))
-    return render(call, "refused.html", status=problem.status, sentence=sentence, again=problem.status in (429, 503))
+    return render(
+        call,
+        "refused.html",
+        status=problem.status,
+        sentence=sentence,
+        code=problem.code,
+        again=problem.status in (429, 503),
+    )
 
 
 async def get_sign_in(call: Call) -> web.Response:
