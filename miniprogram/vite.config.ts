@@ -49,7 +49,20 @@ function compressedBeside(): Plugin {
   };
 }
 
+/** A mini-program has no origin of its own, so it must be told where the service is. */
+function knowsItsService(): Plugin {
+  return {
+    name: "knows-its-service",
+    configResolved(config) {
+      const { VITE_SERVICE } = config.env as { VITE_SERVICE?: string };
+      if (process.env["UNI_PLATFORM"] !== "h5" && !VITE_SERVICE) {
+        config.logger.warn("VITE_SERVICE is not set, so this build will find no service: VITE_SERVICE=https://… npm run build:…");
+      }
+    },
+  };
+}
+
 export default defineConfig({
-  plugins: [uni(), noForeignPictures(), compressedBeside()],
+  plugins: [uni(), noForeignPictures(), compressedBeside(), knowsItsService()],
   build: { target: "es2018", chunkSizeWarningLimit: 400 },
 });

@@ -104,7 +104,7 @@ describe("the web build", () => {
   test("loads the orchard for less than 200 kB, pictures aside", () => {
     const seen = new Set<string>();
     const wanted = [...read(join(root, "index.html")).matchAll(/(?:src|href)="\/play\/(assets\/[^"]+)"/g)].map((one) => one[1]!);
-    wanted.push(...files(join(root, "assets")).map((path) => relative(root, path)).filter((path) => /pages-orchard|orchard-.*\.css/.test(path)));
+    wanted.push(...files(join(root, "assets")).map((path) => relative(root, path)).filter((path) => /pages-orchard.*\.js$|orchard-.*\.css$/.test(path)));
     while (wanted.length) {
       const path = wanted.pop()!;
       if (seen.has(path)) continue;

@@ -182,8 +182,8 @@ export function begin(): void {
   begun = true;
   client.onLogIn(enter);
   if (client.player_id) enter(client.player_id);
-  // a new player's log-in is under way while the first page is still being fetched; who needs it waits for this one
-  else client.open().catch(() => undefined);
+  // log-in and first deal are under way while the first page is still being fetched; who needs them waits for these
+  client.open().then(() => deck.fill(), () => undefined);
   onNetwork((now) => {
     const back = now && !online.value;
     online.value = now;
