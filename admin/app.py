@@ -15,6 +15,7 @@ from admin.console.pages import COOKIE
 from admin.flows.sign_in import cookie_digest
 from admin.roles import May, Role, Staff
 from admin.shell import AdminShell
+from server.edge.callers import address_of
 from server.edge.health import health_routes
 from server.edge.limits import Limit, retry_after_s
 from server.edge.openapi import document
@@ -54,7 +55,7 @@ async def caller_of(request: web.Request, route: Route) -> Staff | None:
     """
     if route.auth == "none":
         if request.method == "POST":  # signing in: a password is slow on purpose, so each guess costs us, too
-            await _slow_down(request, SIGN_INS, request.remote or "")
+            await _slow_down(request, SIGN_INS, address_of(request, request.app[SHELL].config.proxies))
         return None
     caller = await _from_key(request) or await _from_cookie(request, route)
     if caller is None:

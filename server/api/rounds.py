@@ -7,7 +7,7 @@ import pydantic
 
 from game.dealing import MAX_ROUND
 from game.style_test import StyleTest
-from server.api.sessions import address_of
+from server.edge.callers import address_of
 from server.edge.limits import Limit, retry_after_s
 from server.edge.problems import Problem
 from server.edge.wire import Reply, Route, Wire, rfc3339, wants_english
@@ -99,7 +99,7 @@ async def post_rounds(call: Any) -> dict[str, Any]:
         now=call.now,
     )
     # What he earns now is settled later; until then the platform may say what it thinks of him.
-    shell.risk_desk.ask_soon(who.player_id, address_of(call), call.now)
+    shell.risk_desk.ask_soon(who.player_id, address_of(call.request, shell.config.proxies), call.now)
     shell.metrics.matchups.inc(len(dealt.matchups))
     english = wants_english(call.request)
     body: dict[str, Any] = {

@@ -7,7 +7,7 @@ import structlog
 
 from game.matchup import device_tag
 from server.edge.auth import PlayerSession, issue_token
-from server.edge.callers import address_block, caller_address
+from server.edge.callers import address_block, address_of
 from server.edge.limits import Limit, retry_after_s
 from server.edge.problems import Problem
 from server.edge.wire import Reply, Route, Wire, rfc3339
@@ -48,16 +48,10 @@ class SessionReply(Reply):
     player: PlayerReply
 
 
-def address_of(call: Any) -> str:
-    """The address that this call comes from, behind the proxies that are trusted."""
-    forwarded = ",".join(call.request.headers.getall("X-Forwarded-For", []))
-    return caller_address(call.request.remote, forwarded, call.shell.config.proxies)
-
-
 async def post_sessions(call: Any) -> dict[str, Any]:
     """Log a player in, who is made on first sight."""
     shell, body = call.shell, call.body
-    address = address_of(call)
+    address = address_of(call.request, shell.config.proxies)
     block = address_block(address)
     for limit, key in ((LOG_INS, block), (DEVICE_LOG_INS, device_tag(body.device).hex())):
         wait_s = await shell.limiter.wait_s(limit, key, call.now.timestamp())

@@ -3,6 +3,8 @@
 import ipaddress
 from collections.abc import Sequence
 
+from aiohttp import web
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -25,6 +27,11 @@ def caller_address(remote: str | None, forwarded_for: str, proxies: Sequence[Net
         if not any(parsed.version == proxy.version and parsed in proxy for proxy in proxies):
             break
     return address
+
+
+def address_of(request: web.Request, proxies: Sequence[Network]) -> str:
+    """The address that a request comes from, behind the proxies that are trusted."""
+    return caller_address(request.remote, ",".join(request.headers.getall("X-Forwarded-For", [])), proxies)
 
 
 def address_block(address: str) -> str:
