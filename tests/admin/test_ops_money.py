@@ -336,3 +336,37 @@ async def test_pages_of_money_go_on_where_they_ended(door: Door, treasurer: Oper
     found = await treasurer.good("GET", f"{AT}/merchants?name=商家3")
     assert [one["name"] for one in found["merchants"]] == ["商家3"]
     assert (await treasurer.good("GET", f"{AT}/merchants?name=%25"))["merchants"] == []
+
+
+async def test_a_page_asks_the_database_as_often_for_many_rows_as_for_one(door: Door, treasurer: Operator):
+    """The number of statements of a list page does not grow with its rows."""
+    asked: list[str] = []
+    sa.event.listen(
+        door.engine.sync_engine, "before_cursor_execute", lambda _c, _u, statement, *_: asked.append(statement)
+    )
+
+    async def statements() -> dict[str, int]:
+        counted = {}
+        for path in ("budgets", "budgets/merchants", "budgets/tests?state=all", "budgets/moves", "economy/changes"):
+            asked.clear()
+            status, _ = await treasurer.call("GET", f"/ops/{path}")
+            assert status == 200
+            # The figures are looked at every few seconds, whoever asks for what.
+            counted[path] = sum("economies" not in one and "clock_timestamp" not in one for one in asked)
+        return counted
+
+    async def fill(n: int) -> None:
+        for _ in range(n):
+            merchant = await door.merchant(fen=100_000)
+            await a_running_test(door.engine, merchant_id=merchant.merchant_id)
+            body = {"amount_fen": 5, "reference": str(merchant.merchant_id), "reason": WHY}
+            await treasurer.good("POST", f"{AT}/merchants/{merchant.merchant_id}/deposits", body)
+            economy = await treasurer.good("GET", "/v1/ops/economy")
+            streak_g = 50 + economy["economy_id"]
+            change = {"changes": {"streak_g": streak_g}, "based_on": economy["economy_id"], "reason": WHY}
+            await treasurer.good("PUT", "/v1/ops/economy", change)
+
+    await fill(1)
+    few = await statements()
+    await fill(4)
+    assert await statements() == few
