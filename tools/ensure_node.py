@@ -30,7 +30,7 @@ def main() -> int:
         found = folder_of_node(str(beside_python))
     if found is None:
         print(
-            f"The mini-program's tests need Node {OLDEST} or newer with npm: install it, then try again.",
+            f"The mini-program needs Node {OLDEST} or newer with npm: install it, then try again.",
             file=sys.stderr,
         )
         return 1

@@ -78,7 +78,7 @@ async def _demo(config: Config, *, once: bool, shoppers: int, seed: int | None) 
         await _fruit_in_stock(shell.engine, economy=shell.economy)
         await shell.dealer.refresh()
         base_url = f"http://{config.host}:{port}"
-        _say_where(out, config, base_url)
+        _say_where(out, config, base_url, once=once)
         seed = seed if seed is not None else int(datetime.now(UTC).timestamp())
         tally = Tally()
         stop = _stop_signal()
@@ -189,10 +189,12 @@ async def _fruit_in_stock(engine: AsyncEngine, *, economy: Economy) -> None:
                     await prizes.set_stock(conn, variety=variety.code, region=EVERYWHERE, week=week, boxes=BOXES_A_WEEK)
 
 
-def _say_where(out: Console, config: Config, base_url: str) -> None:
+def _say_where(out: Console, config: Config, base_url: str, *, once: bool) -> None:
     admin_url = f"http://{config.host}:{config.admin_port}"
     if config.client_dir is not None:
         out.print(f"Play yourself      [bold]{base_url}/play/[/bold]")
+    elif not once:
+        out.print("The game is not built: it needs Node 20 or newer (make client); all else runs without it.")
     out.print(f"Merchant's page    [bold]{admin_url}/[/bold]  (login demo, password demo)")
     out.print(f"Players' API       {base_url}/openapi.json")
     out.print(f"Data folder        {config.data_dir}")
