@@ -169,7 +169,7 @@ def planned_curve(plan: Plan, *, most: int = 200) -> list[tuple[datetime, int]]:
 
     The same numbers as `planned_g`, in one pass over the plan's hours.
     """
-    hours = int((plan.ends_at - plan.starts_at) / _HOUR) + 1
+    hours = (plan.ends_at - plan.starts_at) // _HOUR + 1
     step = _HOUR * -(-hours // most)
     whole = _weight(plan, plan.starts_at, plan.ends_at)
     points, cursor, done = [(plan.starts_at, 0)], plan.starts_at, 0
