@@ -41,6 +41,11 @@ class Worker:
 
     async def run(self) -> None:
         """Run all jobs, each in its own loop; ends only by cancellation."""
+        try:
+            async with transaction(self._engine) as conn:
+                await health.forget_others(conn, [job.name for job in self._jobs])
+        except Exception as error:
+            log.warning("old_jobs_kept", error=type(error).__name__)
         await asyncio.gather(*(self._repeat(job) for job in self._jobs))
 
     async def _repeat(self, job: Job) -> None:

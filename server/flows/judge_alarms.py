@@ -23,11 +23,14 @@ class Judged:
     cleared: tuple[Alarm, ...]
 
 
-async def judge_alarms(conn: AsyncConnection, *, window: timedelta, now: datetime) -> Judged:
-    """Look at everything that alarms are judged by, and write what changed; one judge at a time."""
+async def judge_alarms(conn: AsyncConnection, *, window: timedelta, now: datetime, jobs_too: bool = True) -> Judged:
+    """Look at everything that alarms are judged by, and write what changed; one judge at a time.
+
+    Without `jobs_too` nobody asks how late jobs are: a worker that has just started has not had the time to run them.
+    """
     await alarms.lock(conn)
     thresholds = rules.thresholds_from(await alarms.thresholds(conn))
-    heard = rules.sounding(await _seen(conn, thresholds, window=window, now=now), thresholds)
+    heard = rules.sounding(await _seen(conn, thresholds, window=window, now=now, jobs_too=jobs_too), thresholds)
     moves = rules.moves(await alarms.open_alarms(conn), heard, now)
     raised = [await alarms.raise_(conn, each, now) for each in moves.raise_]
     for alarm_id, each in moves.hear:
@@ -39,7 +42,9 @@ async def judge_alarms(conn: AsyncConnection, *, window: timedelta, now: datetim
     return Judged(tuple(raised), tuple(cleared))
 
 
-async def _seen(conn: AsyncConnection, thresholds: Thresholds, *, window: timedelta, now: datetime) -> Seen:
+async def _seen(
+    conn: AsyncConnection, thresholds: Thresholds, *, window: timedelta, now: datetime, jobs_too: bool
+) -> Seen:
     measured = await watch.latest_measurement(conn)
     figures = measured[1] if measured and now - measured[0] <= MEASURED_LATELY else {}
     until = now.replace(second=0, microsecond=0)
@@ -54,7 +59,7 @@ async def _seen(conn: AsyncConnection, thresholds: Thresholds, *, window: timede
         addresses=await watch.addresses_seen(
             conn, now=now, window=window, least=thresholds.play.address_rate_least_votes
         ),
-        jobs=await health.jobs_seen(conn, now),
+        jobs=await health.jobs_seen(conn, now) if jobs_too else (),
         webhooks=await watch.dead_webhooks(conn, since=now - DEAD_FOR),
         broken=await watch.broken_laws(conn),
     )

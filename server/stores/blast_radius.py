@@ -116,13 +116,20 @@ async def latest_word(conn: AsyncConnection, scope: str, target: str) -> SwitchL
     return _line(row) if row else None
 
 
+MOST_STANDING = 60
+
+
 async def standing(conn: AsyncConnection) -> list[SwitchLine]:
-    """The last word on every switch that was ever flipped, those that stop something first."""
+    """The last word on the switches over everything and over kinds, and on the tests that are stopped, newest first.
+
+    Tests that go on again are in the history alone; of more stopped ones than fit the newest are here.
+    """
     rows = await conn.execute(
         sa.text(
             "select * from (select distinct on (scope, target) * from switches order by scope, target, switch_id desc)"
-            " latest order by stops desc, switch_id desc limit 200"
-        )
+            " latest where stops or scope <> 'test' order by scope = 'test', switch_id desc limit :most"
+        ),
+        {"most": MOST_STANDING},
     )
     return [_line(row) for row in rows]
 
@@ -155,3 +162,14 @@ async def titles_of(conn: AsyncConnection, test_ids: list[UUID]) -> dict[UUID, s
         sa.text("select test_id, title from style_tests where test_id = any(:ids)"), {"ids": test_ids}
     )
     return {row.test_id: row.title for row in rows}
+
+
+async def running_tests(conn: AsyncConnection, *, limit: int = 100) -> list[tuple[UUID, str]]:
+    """(id, title) of running tests, those launched last first."""
+    rows = await conn.execute(
+        sa.text(
+            "select test_id, title from style_tests where state = 'running' order by launched_at desc limit :limit"
+        ),
+        {"limit": limit},
+    )
+    return [(row.test_id, row.title) for row in rows]

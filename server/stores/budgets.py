@@ -147,6 +147,8 @@ switches = sa.Table(
     sa.CheckConstraint("(scope = 'all') = (target = '')", name="target_named"),
 )
 
+sa.Index("ix_switches_scope_target", switches.c.scope, switches.c.target, switches.c.switch_id.desc())
+
 DDL = (
     REFUSE_CHANGE,
     *map(append_only, ("switches", "programme_days")),

@@ -1,5 +1,6 @@
 """When each background job last ended well, and how often it should: one row a job; and what time it is."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -32,9 +33,9 @@ async def job_ended(
     )
 
 
-async def job_ages_s(conn: AsyncConnection, now: datetime) -> dict[str, float]:
-    """Seconds since each job last ended well."""
-    return {job.name: round(job.age_s, 1) for job in await jobs_seen(conn, now) if job.age_s is not None}
+async def forget_others(conn: AsyncConnection, jobs: Collection[str]) -> None:
+    """Forget jobs that there are no more (an older version's): nobody will ever run them."""
+    await conn.execute(sa.delete(job_runs).where(job_runs.c.job.not_in(jobs)))
 
 
 async def jobs_seen(conn: AsyncConnection, now: datetime) -> list[JobSeen]:

@@ -233,6 +233,24 @@ async def test_votes_are_counted_by_minute_test_and_address_and_a_late_refit_sou
     assert "refit_late" in (await judged(service.engine, now))[0]
 
 
+async def test_a_worker_that_was_just_started_is_not_late_and_an_older_versions_job_is_forgotten(engine, clock):
+    """A minute is what it gets; then what is late is late."""
+    await ended(engine, "settle_grants", clock.now - timedelta(hours=3))
+    await ended(engine, "a_job_of_last_year", clock.now - timedelta(days=300))
+    job = SoundAlarms(engine, CollectorRegistry())
+
+    async def sounding_now() -> set[str]:
+        await job.run(clock.now)
+        async with transaction(engine) as conn:
+            return {each.subject for each in await alarms.still_open(conn)}
+
+    assert await sounding_now() == set()
+    async with transaction(engine) as conn:
+        await health.forget_others(conn, ["settle_grants"])
+    clock.forward(seconds=61)
+    assert await sounding_now() == {"settle_grants"}
+
+
 async def test_a_worker_says_how_often_each_of_its_jobs_should_run(engine, clock):
     async def nothing(_) -> int:
         return 0

@@ -1047,6 +1047,8 @@ CREATE INDEX ix_style_tests_merchant_id_created_at ON style_tests (merchant_id, 
 
 CREATE INDEX ix_style_tests_open ON style_tests (state) WHERE state IN ('running', 'paused');
 
+CREATE INDEX ix_switches_scope_target ON switches (scope, target, switch_id DESC);
+
 CREATE INDEX ix_transfers_player_id_seq ON transfers (player_id, seq) WHERE player_id IS NOT NULL;
 
 CREATE INDEX ix_transfers_seq ON transfers USING brin (seq) WITH (pages_per_range = 32);
