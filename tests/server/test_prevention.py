@@ -101,6 +101,24 @@ def raw(ticket: str) -> bytes:
     return base64.urlsafe_b64decode(ticket + "=" * (-len(ticket) % 4))
 
 
+async def test_a_ticket_is_its_players_on_his_telephone_in_whatever_session(service: Service):
+    """Dealt before a lift, answered after the log-in was renewed: counted. On another telephone, or by another: refused."""
+    await service.test(styles=8)
+    before = await service.phone("小美", device="her phone")
+    one, two, three = (matchup["ticket"] for matchup in (await before.round(size=3))["matchups"])
+    renewed = await service.phone("小美", device="her phone")
+    assert renewed.token != before.token
+    assert (await renewed.answer((one, "left")))["receipts"][0]["status"] == "counted"
+    assert (await before.answer((one, "left")))["receipts"][0]["status"] == "repeated"
+    tablet = await service.phone("小美", device="her tablet")
+    assert (await tablet.answer((two, "left")))["receipts"][0]["code"] == "ticket_other_device"
+    friend = await service.phone("小丽", device="her phone")
+    assert (await friend.answer((three, "left")))["receipts"][0]["code"] == "ticket_foreign"
+    assert [each["status"] for each in (await renewed.answer((two, "left"), (three, "right")))["receipts"]] == [
+        "counted", "counted",
+    ]  # fmt: skip
+
+
 async def test_many_accounts_on_one_telephone_meet_its_limit(service: Service):
     """A family logs in freely; the forty-first account in a row waits, and is told how long."""
     for number in range(DEVICE_LOG_INS.burst):
