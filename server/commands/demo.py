@@ -196,6 +196,7 @@ def _say_where(out: Console, config: Config, base_url: str, *, once: bool) -> No
     elif not once:
         out.print("The game is not built: it needs Node 20 or newer (make client); all else runs without it.")
     out.print(f"Merchant's page    [bold]{admin_url}/[/bold]  (login demo, password demo)")
+    out.print(f"Operators' pages   [bold]{admin_url}/ops[/bold]  (login operator, password operator)")
     out.print(f"Players' API       {base_url}/openapi.json")
     out.print(f"Data folder        {config.data_dir}")
     sys.stdout.flush()

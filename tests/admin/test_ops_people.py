@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from admin.__main__ import shut_out_demo_people
 from admin.flows.sign_in import LOCK_AFTER, TOTP_STEP_S, totp
 from admin.passwords import one_time, weakness
 from admin.roles import Role
@@ -165,6 +166,16 @@ async def test_a_program_gets_a_key_with_roles_and_no_persons_rights(door: Door)
     assert await boss.refused("POST", "/v1/ops/keys", {**body, "roles": ["merchant"]}) == (422, "field_invalid")
     await boss.good("POST", f"/v1/ops/keys/{made['key_id']}/revoke", {"reason": "用完收回"})
     assert (await program.refused("GET", "/v1/ops/staff"))[:2] == (401, "unauthenticated")
+
+
+async def test_whom_a_demo_let_in_stays_out_of_anything_else(door: Door):
+    """On a database that a demo has used its people are shut out; such a login with a password of its own is not."""
+    await door.operator(login="demo", password="demo")
+    await door.operator(login="operator", password="a long password")
+    await shut_out_demo_people(door.shell)
+    with pytest.raises(AssertionError, match="sign_in_failed"):
+        await door.signed_in("demo", "demo")
+    await door.signed_in("operator")
 
 
 def test_the_first_administrator_comes_from_the_command_line(database: str, tmp_path):
