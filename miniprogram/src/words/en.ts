@@ -83,7 +83,7 @@ export const en: Words = {
     familyText: "While it is a seed; each one more adds a box, and a box's worth of fertilizer",
     familyCard: "Grow this fruit tree with me: a box for each of us",
     boxes: (n) => `${n} grow it, a box for each`,
-    setAside: "your box is set aside",
+    setAside: "Your box is set aside",
     joinTitle: "Grow this tree together?",
     joinText: "One of your family asks you to. What each feeds counts for all; one more grower means one more box, and one more box's worth of fertilizer.",
     join: "Grow it together",
