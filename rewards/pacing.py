@@ -18,6 +18,7 @@ EVENING_PEAK = (6, 3, 2, 1, 1, 2, 8, 20, 35, 40, 42, 45, 60, 55, 42, 40, 42, 50,
 FLAT = (1,) * 24
 
 _HOUR = timedelta(hours=1)
+_DAY = timedelta(days=1)
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -45,7 +46,9 @@ def hour_of(moment: datetime) -> datetime:
 def _weight(plan: Plan, begins: datetime, ends: datetime) -> int:
     """The weight of a span of time: each hour's weight times the microseconds of it that lie in the span."""
     begins, ends = max(begins, plan.starts_at), min(ends, plan.ends_at)
-    total, cursor = 0, begins
+    # Whole days first: whenever a day begins, it has each hour's weight once.
+    days = max(0, (ends - begins) // _DAY)
+    total, cursor = days * sum(plan.hour_weights) * (_HOUR // _MICROSECOND), begins + days * _DAY
     while cursor < ends:
         until = min(hour_of(cursor) + _HOUR, ends)
         total += plan.hour_weights[cursor.astimezone(BEIJING).hour] * ((until - cursor) // _MICROSECOND)

@@ -163,11 +163,21 @@ async def _merchant(conn: AsyncConnection, call: Call) -> Merchant:
 
 
 async def _reply(conn: AsyncConnection, found: Merchant) -> dict[str, Any]:
+    return (await _replies(conn, [found]))[0]
+
+
+async def _replies(conn: AsyncConnection, found: list[Merchant]) -> list[dict[str, Any]]:
+    """Merchants as they are told; their balances are asked for together."""
+    balances = await ledger.balances(conn, [books.merchant(one.merchant_id) for one in found])
+    return [_told(one, balances[books.merchant(one.merchant_id)]) for one in found]
+
+
+def _told(found: Merchant, balance_fen: int) -> dict[str, Any]:
     return {
         "merchant_id": str(found.merchant_id),
         "name": found.name,
         "created_at": rfc3339(found.created_at),
-        "balance_fen": await ledger.balance(conn, books.merchant(found.merchant_id)),
+        "balance_fen": balance_fen,
         "open_tests": found.open_tests,
     }
 
@@ -190,7 +200,7 @@ async def get_merchants(call: Call) -> dict[str, Any]:
             conn, text=asked.text.strip(), before=before[0] if before else None, limit=asked.limit + 1
         )
         shown, more = found[: asked.limit], len(found) > asked.limit
-        told = [await _reply(conn, one) for one in shown]
+        told = await _replies(conn, shown)
     return {"merchants": told, "next": pack(shown[-1].merchant_id) if more else None}
 
 
