@@ -56,7 +56,6 @@ def tracer_from_environment(service: str) -> Tracer:
     if not os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         return Tracer()
     try:
-        trace = importlib.import_module("opentelemetry.trace")
         sdk = importlib.import_module("opentelemetry.sdk.trace")
         export = importlib.import_module("opentelemetry.sdk.trace.export")
         resources = importlib.import_module("opentelemetry.sdk.resources")
@@ -65,7 +64,6 @@ def tracer_from_environment(service: str) -> Tracer:
         return Tracer()
     provider = sdk.TracerProvider(resource=resources.Resource.create({"service.name": service}))
     provider.add_span_processor(export.BatchSpanProcessor(otlp.OTLPSpanExporter()))
-    trace.set_tracer_provider(provider)
     return Tracer(provider.get_tracer("xuankuan"))
 
 
