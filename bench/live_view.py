@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import contextlib
 import json
-import os
 import sys
 import tempfile
 import time
@@ -26,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bench.console_pages import LIFE, door, keys_of, played
+from bench.console_pages import LIFE, door, keys_of, listener, played, processor_s
 from bench.filled_books import new_database
 from game.judging import Vote
 from game.matchup import Choice, Matchup
@@ -39,7 +38,6 @@ from server.stores.db import engine_from, transaction
 
 BATCH_S = 0.1
 REST_S = 0.5
-TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.asynccontextmanager
@@ -62,22 +60,6 @@ async def refit(url: str) -> None:
     while True:
         await job.run(datetime.now(UTC))
         await asyncio.sleep(REST_S)
-
-
-def processor_s(pid: int) -> float:
-    """Seconds of processor time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) * TICK_S
-
-
-def listener(address: str) -> int:
-    """The process id of the door at this address."""
-    port = address.rsplit(":", 1)[1].encode()
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if (entry / "cmdline").read_bytes().endswith(b"\0-m\0admin\0--port\0" + port + b"\0"):
-                return int(entry.name)
-    raise LookupError(address)
 
 
 async def vote(engine: AsyncEngine, test: StyleTest, *, rate: int, seconds: float) -> int:

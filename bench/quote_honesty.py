@@ -81,7 +81,7 @@ def played(shape: tuple[int, int, str, int], reps: int, seed: int) -> dict[str, 
     for rep in range(reps):
         rng = np.random.default_rng([seed, n, keep, certainty == "proven", audiences, rep])
         ranked = used_alone(n, goal, rng) if audiences == 1 else used_together(n, goal, audiences, rng)
-        used.append((ranked + told.confirmation) / (1.0 - GOLD_SHARE))
+        used.append(np.ceil((ranked + told.confirmation) / (1.0 - GOLD_SHARE)))
     votes = np.array(used)
     within = float(((told.low <= votes) & (votes <= told.high)).mean())
     return {
