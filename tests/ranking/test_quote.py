@@ -161,3 +161,15 @@ def test_the_table_module_is_source_that_reads_back() -> None:
     assert isinstance(votes, dict)
     back = np.array(votes[4, 1], dtype=float).reshape(tables[4, 1].shape)
     assert np.array_equal(np.where(back == 0, np.inf, back), np.floor(tables[4, 1]))
+
+
+def test_what_is_paid_beside_the_ranked_votes_is_part_of_the_quote() -> None:
+    """One vote in twenty that says nothing of the styles makes all dearer by a nineteenth; each further audience costs."""
+    plain, checked = quote(12, Goal(3)), quote(12, Goal(3), checks=0.05)
+    assert checked.high == pytest.approx(plain.high / 0.95, abs=2)
+    assert quote(12, Goal(3), audiences=3).median > quote(12, Goal(3), audiences=2).median > plain.median
+    # One decision for three audiences is cheaper than one for each of them.
+    assert quote(12, Goal(3), audiences=3).median < quote(12, Goal(3), segments=3).median
+    for options in ({"audiences": 0}, {"audiences": 51}, {"checks": 1.0}, {"checks": -0.1}):
+        with pytest.raises(QuoteRefused):
+            quote(12, Goal(3), **options)  # type: ignore[arg-type]
