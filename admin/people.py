@@ -1,6 +1,7 @@
 """People from the command line: the first administrator, and the way back in when everybody is out."""
 
 import asyncio
+import re
 import secrets
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from uuid import UUID
 import click
 from rich.table import Table
 
-from admin.flows.add_person import FIRST_PASSWORD_BYTES, add_person
+from admin.flows.add_person import FIRST_PASSWORD_BYTES, LOGIN_PATTERN, add_person
 from admin.flows.change_person import change_person
 from admin.flows.sign_in import hash_password
 from admin.passwords import one_time
@@ -38,13 +39,16 @@ def main() -> None:
 )  # fmt: skip
 def add(login: str, name: str | None, roles: tuple[str, ...]) -> None:
     """Let a person in, with a one-time password."""
+    login = login.strip().lower()
+    if not re.match(LOGIN_PATTERN, login):
+        raise BadInput(f'"{login}" is no login: use 2 to 60 of a-z, 0-9 and . _ @ -, a letter or digit first.')
 
     async def work(engine: AsyncEngine) -> None:
         added = await add_person(
-            engine, login=login.strip().lower(), name=name or login, roles={Role(role) for role in roles},
+            engine, login=login, name=name or login, roles={Role(role) for role in roles},
             merchant_id=None, who=BY, why="xuankuan staff add", now=datetime.now(UTC),
         )  # fmt: skip
-        click.echo(f"{login.strip().lower()} may sign in with this password, once, and then chooses another:")
+        click.echo(f"{login} may sign in with this password, once, and then chooses another:")
         click.echo(added.password)
 
     _on_the_database(work)

@@ -13,7 +13,7 @@ import segno
 
 from admin.api.ops_pages import READS, WRITES, Filters, Reason
 from admin.api.tests import cursor_of, read_cursor
-from admin.flows.add_person import FIRST_PASSWORD_BYTES, add_person
+from admin.flows.add_person import FIRST_PASSWORD_BYTES, LOGIN_PATTERN, add_person
 from admin.flows.change_own_password import change_own_password
 from admin.flows.change_person import change_person
 from admin.flows.enrol_second_factor import offer_second_factor, prove_second_factor
@@ -28,7 +28,7 @@ from server.stores.db import reading, transaction
 from server.stores.staff import ConsoleSession, StaffMember
 
 MANAGE, ANYONE = May.MANAGE_STAFF.value, May.ANYONE_SIGNED_IN.value
-Login = pydantic.constr(pattern=r"^[a-z0-9][a-z0-9._@-]{1,59}$")
+Login = pydantic.constr(pattern=LOGIN_PATTERN)
 
 
 class PeopleQuery(Filters):

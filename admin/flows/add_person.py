@@ -16,6 +16,7 @@ from server.stores import audit, staff
 from server.stores.db import AsyncEngine, transaction
 
 FIRST_PASSWORD_BYTES = 20
+LOGIN_PATTERN = r"^[a-z0-9][a-z0-9._@-]{1,59}$"
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,6 +191,8 @@ def test_the_first_administrator_comes_from_the_command_line(database: str, tmp_
     password = made.stdout.splitlines()[-1]
     again = staff("add", "boss")
     assert (again.returncode, 'The login "boss" is taken' in again.stderr) == (2, True)
+    strange = staff("add", "Bad Login!")
+    assert (strange.returncode, "is no login" in strange.stderr) == (2, True)
     assert "boss" in staff("list").stdout
     alone = staff("disable", "boss")
     assert (alone.returncode, "must remain" in alone.stderr) == (2, True)
