@@ -74,17 +74,6 @@ async def latest(conn: AsyncConnection, test_id: UUID) -> Snapshot | None:
     return Snapshot(**row._asdict()) if row else None
 
 
-async def latest_document(conn: AsyncConnection, test_id: UUID) -> dict[str, Any] | None:
-    """The newest snapshot's document alone: what dealing needs of it is as large again, and pages show none of it."""
-    document: dict[str, Any] | None = await conn.scalar(
-        sa.select(snapshots.c.document)
-        .where(snapshots.c.test_id == test_id)
-        .order_by(snapshots.c.version.desc())
-        .limit(1)
-    )
-    return document
-
-
 async def looks(conn: AsyncConnection, test_id: UUID) -> tuple[tuple[datetime, int], tuple[datetime, int]] | None:
     """(moment, votes) of the oldest snapshot that is kept and of the newest; None before the first."""
     of_test = sa.select(snapshots.c.at, snapshots.c.votes).where(snapshots.c.test_id == test_id).limit(1)
