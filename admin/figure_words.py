@@ -60,7 +60,6 @@ FIGURES: dict[str, FigureWords] = {
     "hold_watched_s": FigureWords("promises", "观察中玩家到账等待", "Held, watched players", "s"),
     "hold_muted_s": FigureWords("promises", "暂停玩家到账等待", "Held, muted players", "s"),
     "new_until_votes": FigureWords("promises", "多少票以内算新玩家", "New until so many votes", "votes"),
-    "ticket_life_s": FigureWords("promises", "出题凭证有效期", "Life of a ticket", "s"),
     "block_life_s": FigureWords("promises", "预留块有效期", "Life of a block", "s"),
     "block_grace_s": FigureWords("promises", "预留块宽限", "Grace of a block", "s"),
     "block_g": FigureWords("promises", "预留块大小", "Size of a block", "g"),
