@@ -13,7 +13,7 @@ import argon2
 
 from server.edge.problems import Problem
 from server.ids import uuid7
-from server.secrets import Vault
+from server.secrets import SealBroken, Vault
 from server.stores import audit, staff
 from server.stores.db import AsyncEngine, transaction
 
@@ -74,7 +74,8 @@ async def sign_in(
     request_id: str = "",
     agent: str = "",
 ) -> SignedIn:
-    """Open a console session. Raises Problem `sign_in_failed`, `locked_out` or `second_factor_wanted`.
+    """Open a console session. Raises Problem `sign_in_failed`, `locked_out`, `second_factor_wanted`, or
+    `second_factor_lost` where the key that it was sealed with is no longer configured.
 
     One answer for a wrong login and a wrong password, in the same time.
     """
@@ -90,7 +91,11 @@ async def sign_in(
     if person.sealed_totp is not None:
         if not code:
             raise Problem("second_factor_wanted")
-        step = matching_step(vault.open(person.sealed_totp, about=person.user_id.bytes), code, now)
+        try:
+            secret = vault.open(person.sealed_totp, about=person.user_id.bytes)
+        except SealBroken:
+            raise Problem("second_factor_lost") from None
+        step = matching_step(secret, code, now)
         if step is None or not await _use_step(engine, person.user_id, step):
             await _failed(engine, person, now)
             raise Problem("sign_in_failed")

@@ -11,4 +11,7 @@ import click
 def command(options: tuple[str, ...]) -> None:
     """Add, list, shut out operators; give a new password (see `xuankuan staff --help`)."""
     # A process of its own: the door knows the service, the service does not know its door.
-    raise SystemExit(subprocess.call([sys.executable, "-m", "admin.people", *options]))  # noqa: S603 - our own module
+    done = subprocess.run([sys.executable, "-m", "admin.people", *options], capture_output=True, text=True)  # noqa: S603 - our own module
+    click.echo(done.stdout, nl=False)
+    click.echo(done.stderr, nl=False, err=True)
+    raise SystemExit(done.returncode)

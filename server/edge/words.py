@@ -94,6 +94,12 @@ CATALOGUE: dict[str, Words] = {
     ),
     "sign_in_failed": Words(401, "账号或密码不对。", "The login or the password is wrong."),
     "second_factor_wanted": Words(401, "请输入动态验证码。", "Enter the six-digit code of your authenticator."),
+    "second_factor_lost": Words(
+        401,
+        "动态验证码已无法核对(保存它的密钥已停用),请管理员先为你解除,再重新设置。",
+        "Your authenticator cannot be checked: the key that kept it is gone. Ask an administrator to lift your second "
+        "factor, then set it up anew.",
+    ),
     "locked_out": Words(
         429, "尝试次数过多,请 {retry_after_s} 秒后再试。", "Too many attempts; try again in {retry_after_s} s."
     ),

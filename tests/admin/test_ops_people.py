@@ -13,7 +13,8 @@ from admin.flows.sign_in import LOCK_AFTER, TOTP_STEP_S, totp
 from admin.passwords import one_time, weakness
 from admin.roles import Role
 from server.ids import uuid7
-from server.stores import audit
+from server.secrets import Vault
+from server.stores import audit, staff
 from tests.admin.doors import Door, Merchant, Operator, a_door
 
 NEW = {"login": "xiaowang", "name": "小王", "roles": ["reviewer"], "reason": "新同事入职"}
@@ -83,6 +84,20 @@ async def test_production_asks_operators_for_a_second_factor(database: str, tmp_
         door.clock.forward(seconds=TOTP_STEP_S)
         again = await door.signed_in(person.login, code=totp(secret, step + 1))
         await again.good("GET", "/v1/ops/cases")
+
+
+async def test_a_second_factor_whose_key_is_gone_is_said_so(door: Door):
+    """Not a bug's 500: the person is told whom to ask, and nothing is opened."""
+    login = await door.operator(Role.AUDITOR)
+    async with door.engine.begin() as conn:
+        person = await staff.by_login(conn, login)
+        assert person is not None
+        sealed = Vault({9: b"a key that was taken out of the configuration"}).seal(
+            b"0" * 20, about=person.user_id.bytes
+        )
+        await staff.change(conn, person.user_id, sealed_totp=sealed)
+    with pytest.raises(AssertionError, match="second_factor_lost"):
+        await door.signed_in(login, code="123456")
 
 
 async def test_guessing_locks_out_however_it_is_spread(door: Door):
