@@ -1,11 +1,11 @@
 """The server's own time: the database's, so that all processes of a deployment have one, whatever their machines say."""
 
-import asyncio
 import time
 from datetime import datetime, timedelta
 
 import structlog
 
+from server.again import again
 from server.ports import Clock, system_clock
 from server.stores import health
 from server.stores.db import AsyncEngine
@@ -50,11 +50,4 @@ class DatabaseClock:
 
     async def keep_fresh(self, every_s: float = POLL_S) -> None:
         """Look for ever; while the database is away the clock goes on by itself."""
-        while True:
-            await asyncio.sleep(every_s)
-            try:
-                await self.refresh()
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:
-                log.warning("clock_refresh_failed", error=type(error).__name__)
+        await again(self.refresh, what="clock", every_s=every_s)

@@ -4,7 +4,6 @@ Nothing here is the record of anything. What is out lives in signed tickets, wha
 keeps a player from being dealt a pair twice or paid choices above the cap while his answers are still on their way.
 """
 
-import asyncio
 import secrets
 from collections import deque
 from collections.abc import Iterable
@@ -15,17 +14,15 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-import structlog
 
 from game.confirmation import Probe
 from game.dealing import Dealt, Seat, Table, deal
 from game.matchup import Matchup
 from game.style_test import StyleTest, TestState
 from ranking.pairing import Planner
+from server.again import again
 from server.stores import snapshots, tests
 from server.stores.db import AsyncEngine, reading
-
-log = structlog.get_logger()
 
 # Below this many answers a share says more about chance than about players.
 ENOUGH_TO_SHOW = 20
@@ -180,14 +177,7 @@ class Dealer:
 
     async def keep_fresh(self, every_s: float = 0.5) -> None:
         """Refresh for ever; a database that is away for a while is waited for."""
-        while True:
-            try:
-                await self.refresh()
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:
-                log.warning("dealer_refresh_failed", error=type(error).__name__)
-            await asyncio.sleep(every_s)
+        await again(self.refresh, what="dealer", every_s=every_s)
 
 
 def _fit_of(state: dict[str, Any]) -> SimpleNamespace:

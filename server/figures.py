@@ -1,15 +1,11 @@
 """The figures of the programme as this process knows them: those that were saved last, taken up while it runs."""
 
-import asyncio
 from collections.abc import Callable
 
-import structlog
-
 from rewards.economy import DEFAULT, Economy
+from server.again import again
 from server.stores import farm
 from server.stores.db import AsyncEngine, reading
-
-log = structlog.get_logger()
 
 POLL_S = 1.0
 
@@ -44,11 +40,4 @@ class Figures:
 
     async def keep_fresh(self, every_s: float = POLL_S) -> None:
         """Refresh for ever; while the database is away the figures stay as they are."""
-        while True:
-            try:
-                await self.refresh()
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:
-                log.warning("figures_refresh_failed", error=type(error).__name__)
-            await asyncio.sleep(every_s)
+        await again(self.refresh, what="figures", every_s=every_s)

@@ -1,16 +1,12 @@
 """Sessions that must be refused although their tokens are still good: polled, because tokens ask no database."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import structlog
-
+from server.again import again
 from server.stores import players
 from server.stores.db import AsyncEngine, reading
-
-log = structlog.get_logger()
 
 # Sessions live at most so long, so older revocations have no token left to refuse.
 SESSION_LIFE = timedelta(days=30)
@@ -36,11 +32,4 @@ class Revocations:
 
     async def keep_fresh(self, clock: Callable[[], datetime], every_s: float = 2.0) -> None:
         """Refresh for ever."""
-        while True:
-            try:
-                await self.refresh(clock())
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:
-                log.warning("revocations_refresh_failed", error=type(error).__name__)
-            await asyncio.sleep(every_s)
+        await again(lambda: self.refresh(clock()), what="revocations", every_s=every_s)
