@@ -8,6 +8,7 @@ from game.errors import GameRefusal
 from game.style_test import StyleTest, TestState, after
 from rewards.economy import Economy
 from rewards.errors import RewardsRefusal
+from server.edge.problems import problem_of
 from server.flows.launch_test import launch_test
 from server.stores import audit, contents, tests, webhooks
 from server.stores.db import AsyncConnection
@@ -40,11 +41,18 @@ async def settle_review(
                     request_id=request_id,
                 )
         except (GameRefusal, RewardsRefusal) as stopped:
-            return await _send_back(conn, test, str(stopped), who=who, now=now, request_id=request_id)
+            return await _send_back(conn, test, _words(stopped), who=who, now=now, request_id=request_id)
     if found is ContentState.RISKY:
         why = "; ".join(f"{piece.title}: {note}" for piece, note in refused(pieces, known))
         return await _send_back(conn, test, why, who=who, now=now, request_id=request_id)
     return test
+
+
+def _words(stopped: GameRefusal | RewardsRefusal) -> str:
+    """A refusal in the merchant's language."""
+    problem = problem_of(stopped)
+    assert problem is not None, "every refusal has its words"
+    return problem.detail(english=False)
 
 
 async def _send_back(

@@ -281,7 +281,8 @@ def _take_in(bench: Workbench, fresh: votes.VoteColumns) -> None:
         return
     bench.promised_g += int(fresh.offer_g.sum())
     n = len(bench.test.ranked)
-    for left, right, choice in zip(fresh.left, fresh.right, fresh.choice, strict=True):
+    beside = (fresh.left >= n) | (fresh.right >= n)
+    for left, right, choice in zip(fresh.left[beside], fresh.right[beside], fresh.choice[beside], strict=True):
         if is_gold(bench.test, left, right):
             bench.gold_asked += 1
             bench.gold_passed += int(choice != Choice.NEITHER and passed(bench.test, int(left), choice == Choice.LEFT))
