@@ -125,6 +125,7 @@ async def test_killing_the_api_and_the_database_loses_nothing_that_was_acknowled
         lost = {matchup for matchup in phones.acknowledged if matchup not in cast}
         assert not lost
         assert held == {matchup: offer_g for matchup, offer_g in cast.items() if offer_g}
-        assert phones.acknowledged.items() <= held.items()
+        # Review may have muted one who always taps left: his receipts say 0 g, and so do his votes.
+        assert phones.acknowledged.items() <= cast.items()
         report = await asyncio.to_thread(deployment.audit)
         assert report.returncode == 0, report.stdout + report.stderr
