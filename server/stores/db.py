@@ -81,6 +81,9 @@ _AWAY = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
+    # What asyncpg says of a connection whose server died in the middle of an answer. A connection that two would use at
+    # once is an InterfaceError.
+    asyncpg.InternalClientError,
 )
 
 

@@ -47,10 +47,12 @@ class Deployment:
         }
 
     def start(self, command: str) -> None:
-        """Start `serve` or `work`."""
-        self.children[command] = subprocess.Popen(
-            [sys.executable, "-m", "server", command], env=self.environment, stderr=subprocess.DEVNULL
-        )
+        """Start `serve` or `work`. What it says stands in a file beside its data."""
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        with (self.data_dir / f"{command}.log").open("ab") as log:
+            self.children[command] = subprocess.Popen(
+                [sys.executable, "-m", "server", command], env=self.environment, stderr=log
+            )
 
     def kill(self, command: str) -> None:
         """kill -9."""

@@ -2,13 +2,23 @@
 
 from uuid import UUID
 
+import asyncpg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 
 from server.ids import uuid7
-from server.stores.db import DatabaseAway, NotADatabase, engine_from, plain, pool_from, server_version, transaction
+from server.stores.db import (
+    DatabaseAway,
+    NotADatabase,
+    engine_from,
+    is_away,
+    plain,
+    pool_from,
+    server_version,
+    transaction,
+)
 
 NOWHERE = "postgresql:///x?host=/nowhere"
 VALUE = {"中文": ["款", 1, 2.5, None, True], "empty": {}}
@@ -72,6 +82,12 @@ async def test_a_connection_that_is_cut_in_the_middle_is_away_and_the_next_trans
             await connection.execute(sa.text("select pg_terminate_backend(pg_backend_pid())"))
     async with transaction(engine) as connection:
         assert await connection.scalar(sa.text("select 1")) == 1
+
+
+def test_a_connection_whose_server_died_in_the_middle_of_an_answer_is_away():
+    """asyncpg calls it an error of its own; whoever asks again on a new connection is served."""
+    assert is_away(asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress"))
+    assert not is_away(asyncpg.UniqueViolationError("a law of the database"))
 
 
 async def test_an_old_pgbouncer_can_be_told_of_in_the_address(database):
