@@ -163,8 +163,11 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=9)
     parser.add_argument("--few", type=int, default=20_000, help="votes for what would take minutes on all of them")
     parser.add_argument("--no-command", dest="command", action="store_false", help="leave out `xuankuan rank`")
+    parser.add_argument("--quick", action="store_true", help="100 000 votes, 2 000 for the slow ones")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
+    if args.quick:
+        args.votes, args.few, args.repeat = min(args.votes, 100_000), min(args.few, 2_000), 3
     load = os.getloadavg()[0]
     found = measure(args)
     megabytes = None

@@ -135,9 +135,12 @@ def main() -> int:
     parser.add_argument("--rate", type=int, default=500, help="votes a second")
     parser.add_argument("--watchers", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--quick", action="store_true", help="five seconds")
     parser.add_argument("--json", type=Path, help="write the result here, one line of JSON")
     parser.add_argument("--refit", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.seconds = min(arguments.seconds, 5.0)
     if arguments.refit:
         asyncio.run(refit(arguments.refit))
     with tempfile.TemporaryDirectory() as place, EmbeddedPostgres(Path(place) / "pg", durable=False) as postgres:

@@ -375,7 +375,10 @@ def main() -> int:
     parser.add_argument("--scale", type=float, default=1.0, help="how full: 1.0 is a million players")
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--keep", type=Path, help="a folder for the database: filled once, and measured again as it is")
+    parser.add_argument("--quick", action="store_true", help="a hundredth of that, three times")
     given = parser.parse_args()
+    if given.quick:
+        given.scale, given.repeats = min(given.scale, 0.01), min(given.repeats, 3)
     with tempfile.TemporaryDirectory(prefix="ops-pages-") as temporary:
         folder = given.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)

@@ -45,8 +45,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--worlds", type=int, default=40)
+    parser.add_argument("--quick", action="store_true", help="two worlds")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
+    if args.quick:
+        args.worlds = min(args.worlds, 2)
     attributes = Attributes.from_columns({
         f"attribute {k}": [f"level {one}" for one in level] for k, level in enumerate(LEVELS)
     })  # fmt: skip

@@ -97,8 +97,11 @@ def main() -> int:
     parser.add_argument("--reps", type=int, default=200, help="tests of each shape")
     parser.add_argument("--seed", type=int, default=20260501)
     parser.add_argument("--shapes", nargs="*", help="styles,keep,certainty,audiences; default all")
+    parser.add_argument("--quick", action="store_true", help="ten tests of each shape")
     parser.add_argument("--json", type=Path, help="write the results here, one line of JSON")
     arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.reps = min(arguments.reps, 10)
     named = [tuple(each.split(",")) for each in arguments.shapes or []]
     shapes = [(int(n), int(keep), certainty, int(many)) for n, keep, certainty, many in named] or list(SHAPES)
     rows = []
