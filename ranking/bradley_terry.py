@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranking import connectivity
+from ranking._blas import one_thread
 from ranking._newton import MAX_STEPS, Likelihood, Peak, maximise
 from ranking.comparisons import (
     CLUSTER_VOTERS,
@@ -78,6 +79,7 @@ class Fit:
         return centred(self.covariance[: self.likelihood.n, : self.likelihood.n])
 
 
+@one_thread
 def fit_table(
     table: Floats,
     *,
@@ -104,6 +106,7 @@ def fit_table(
     )
 
 
+@one_thread
 def fit(
     votes: Comparisons | RunningCounts | Counts,
     *,
@@ -140,6 +143,7 @@ def fit(
                       design_effect=design_effect)  # fmt: skip
 
 
+@one_thread
 def fit_counts(
     counts: Counts,
     *,

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranking import bradley_terry
+from ranking._blas import one_thread
 from ranking._kernel import KernelFit, Part, fit_kernel
 from ranking._newton import Peak, maximise
 from ranking.bradley_terry import SIDE_SD, TIE_SD, WEAK_SD, Ties, centred
@@ -210,6 +211,7 @@ class _Prediction:
         )
 
 
+@one_thread
 def fit(
     votes: Comparisons | RunningCounts | Counts,
     attributes: Attributes,

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
+from ranking._blas import one_thread
 from ranking.comparisons import LEFT, NO_LIKING, RIGHT, Comparisons
 from ranking.voter_kinds import Pace, lag_matches, log_gold, log_pattern_ratio, log_side, numbered, totals
 
@@ -109,6 +110,7 @@ class Reliability:
         return 1.0 - self.weight
 
 
+@one_thread
 def judge(
     comparisons: Comparisons,
     *,

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ranking._blas import one_thread
 from ranking.bradley_terry import Fit, fit_table
 from ranking.comparisons import LEFT, NO_LIKING, RIGHT, Comparisons
 from ranking.errors import BadOption, NoVotes
@@ -42,6 +43,7 @@ class Removal:
     chosen: tuple[int, ...]
 
 
+@one_thread
 def survives_removal(votes: Comparisons, *, keep: int, share: float = 0.05, indifference: float = 0.0) -> Removal:
     """Look for the `share` of voters whose removal changes which `keep` items are best, by more than `indifference`
     logits.

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ranking._blas import one_thread
 from ranking.errors import BadOption
 
 Floats = NDArray[np.float64]
@@ -183,6 +184,7 @@ class Scores:
         logit, reach = np.log(inside / (1.0 - inside)), normal_quantile(level) * error / (inside * (1.0 - inside))
         return Interval(1.0 / (1.0 + np.exp(-(logit - reach))), 1.0 / (1.0 + np.exp(-(logit + reach))))
 
+    @one_thread
     def draws(self, n_draws: int | None = None, generator: np.random.Generator | None = None) -> Floats:
         """(n_draws, n) strengths as likely as the reported uncertainty says, in pairs mirrored at the mean.
 

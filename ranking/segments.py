@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ranking import bradley_terry, partworths
+from ranking._blas import one_thread
 from ranking._kernel import KernelFit, Part, fit_kernel
 from ranking._newton import Likelihood, maximise
 from ranking.bradley_terry import PRIOR_GUESS, SIDE_SD, TIE_SD, WEAK_SD, Ties, centred
@@ -60,6 +61,7 @@ class SegmentScores:
     kernel: KernelFit
     votes: Floats
 
+    @one_thread
     def poststratified(self, weights: ArrayLike) -> Scores:
         """Scores of a clientele in which the segments have these weights (S,), any positive scale.
 
@@ -81,6 +83,7 @@ class SegmentScores:
         )
         return replace(scores, flags=(*scores.flags, Flag("segment_unheard", sentence)))
 
+    @one_thread
     def worth(self, weights: ArrayLike, keep: int, indifference: float = 0.0) -> Floats:
         """(S,) what the best next vote of each segment takes off the doubt about that clientele's best `keep` styles.
 
@@ -144,6 +147,7 @@ class SegmentScores:
         return self.of[s].strength - self.overall.strength, error
 
 
+@one_thread
 def fit(
     votes: Comparisons | RunningCounts | Counts,
     attributes: Attributes | None = None,
@@ -223,6 +227,7 @@ def parts(n_items: int, n_segments: int, attributes: Attributes | None) -> tuple
     return common if n_segments == 1 else common + own
 
 
+@one_thread
 def homogeneity(
     votes: Comparisons | RunningCounts | Counts, *, side: bool = True, ties: Ties = "davidson"
 ) -> Homogeneity:
@@ -402,6 +407,7 @@ class Polarisation:
     polarised: tuple[int, ...]
 
 
+@one_thread
 def polarisation(votes: Comparisons, scores: Scores) -> Polarisation:
     """The spread of taste, from how the votes of the same voter about the same item go together.
 
@@ -492,6 +498,7 @@ class Tastes:
         return float(self.share[self.strength[:, item] > 0.0].sum())
 
 
+@one_thread
 def taste_clusters(votes: Comparisons, most: int = MOST_TASTES) -> Tastes:
     """As many groups of taste as the votes support (least BIC), by mixture EM over voters.
 
